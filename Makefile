@@ -1,0 +1,62 @@
+# Needs Python 3.11+ with venv, make and a package index. Everything else is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PACKAGES := apps/api apps/sandbox clients/python
+# Two cores run the suite fastest with two workers; more cores may use more.
+WORKERS ?= 2
+# The demonstration's task; read from the environment, so that any text is safe.
+export PROMPT
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test check format lock openapi clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+
+$(READY): requirements/uv.txt requirements/dev.txt $(PACKAGES:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Renum needs Python 3.11 or newer")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation \
+		$(PACKAGES:%=-e %)
+	@touch $@
+
+demo: $(READY) ## A team of three agents runs before your eyes; PROMPT="..." sets the task
+	@$(BIN)/python scripts/demo.py
+
+run: $(READY) ## The whole stack on http://127.0.0.1:8000, data under .renum/
+	@exec $(BIN)/renum-api dev
+
+test: $(READY) ## The whole test suite, with coverage
+	@$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term --cov-fail-under=90
+
+check: $(READY) ## Format, lint, types, import rules, fast tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/pytest -n $(WORKERS) -q -m "not slow"
+
+format: $(READY) ## Rewrite the code in the house style
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+openapi: $(READY) ## Write docs/openapi.json anew
+	@$(BIN)/renum-api openapi > docs/openapi.json
+
+lock: $(READY) ## Compile the requirement files anew
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		requirements/uv.in -o requirements/uv.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		apps/api/pyproject.toml -o requirements/api.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		-c requirements/api.txt $(PACKAGES:%=%/pyproject.toml) --extra dev --group pyproject.toml:dev \
+		-o requirements/dev.txt
+
+clean: ## Remove everything that was built, installed or stored here
+	@test ! -x $(BIN)/renum-api || $(BIN)/renum-api stop
+	@rm -rf $(VENV) .renum .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

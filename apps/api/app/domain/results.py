@@ -1,0 +1,72 @@
+"""One agent's part in an execution, as it stands."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from app.domain.agents import RunRef
+
+
+class AgentStatus(StrEnum):
+    PENDING = "pending"
+    #: An attempt runs, or the next one is due at `due_at`.
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    #: Its conditions did not hold, or an earlier failure stopped the team.
+    SKIPPED = "skipped"
+
+    @property
+    def is_final(self) -> bool:
+        return self not in (AgentStatus.PENDING, AgentStatus.RUNNING)
+
+
+class RemoteStop(StrEnum):
+    """What became of the remote run of an agent that we stopped."""
+
+    NOT_NEEDED = "not_needed"
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    #: We gave up asking; the run may go on at Suna.
+    UNCONFIRMED = "unconfirmed"
+
+
+@dataclass(slots=True, kw_only=True)
+class AgentResult:
+    """A step's row. `run_key` without `run` means: a start was intended and its answer unknown."""
+
+    key: str
+    agent_id: UUID
+    agent_name: str
+    status: AgentStatus = AgentStatus.PENDING
+    attempts: int = 0
+    #: Made before the start of the current attempt, so that its run can be found again.
+    run_key: UUID | None = None
+    run: RunRef | None = None
+    attempt_at: datetime | None = None
+    #: When the next attempt is due.
+    due_at: datetime | None = None
+    input: str | None = None
+    output: str | None = None
+    needs_input: bool = False
+    usage: dict[str, int] | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    remote_stop: RemoteStop = RemoteStop.NOT_NEEDED
+
+    @property
+    def execution_time_ms(self) -> int:
+        """From the first attempt's start to the end; 0 while it has not ended."""
+        if self.started_at is None or self.completed_at is None:
+            return 0
+        return round((self.completed_at - self.started_at).total_seconds() * 1000)
+
+    def end(self, status: AgentStatus, at: datetime) -> None:
+        """Reach a final status; there is no way back from it."""
+        if self.status.is_final:
+            raise ValueError(f"{self.key} is already {self.status}")
+        self.status, self.completed_at, self.due_at = status, at, None

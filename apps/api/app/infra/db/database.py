@@ -1,0 +1,113 @@
+"""PostgreSQL through one pool of psycopg: transactions in one round trip, errors in our words."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import psycopg
+import psycopg_pool
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
+from psycopg.types.json import set_json_dumps, set_json_loads
+from pydantic_core import from_json, to_json
+
+from app.domain.errors import DatabaseUnavailable
+from app.domain.execution import Fenced
+from app.infra.db.connection import Connection
+from app.infra.db.events import EventStore
+from app.infra.db.executions import ExecutionStore
+from app.infra.db.jobs import JobStore
+from app.infra.db.notifications import NotificationStore
+from app.infra.db.teams import TeamStore
+from app.usecases.ports import QueueDepth
+
+#: Raised by renum.fenced() in the database.
+_FENCED = "RN001"
+_TRANSACTION_POOLER_PORT = "6543"
+
+Pool = psycopg_pool.AsyncConnectionPool[Connection]
+Configure = Callable[[Connection], Awaitable[None]]
+
+
+def create_pool(url: str, *, size: int, configure: Configure | None = None) -> Pool:
+    """A closed pool of autocommit connections; `async with` opens it."""
+
+    async def set_up(connection: Connection) -> None:
+        set_json_loads(from_json, connection)
+        set_json_dumps(to_json, connection)
+        if configure:
+            await configure(connection)
+
+    pooled = conninfo_to_dict(url).get("port") == _TRANSACTION_POOLER_PORT
+    return psycopg_pool.AsyncConnectionPool(
+        url,
+        kwargs={
+            "autocommit": True,
+            "row_factory": dict_row,
+            # A transaction pooler gives every transaction another backend, which knows no
+            # statement that an earlier one prepared.
+            "prepare_threshold": None if pooled else 5,
+        },
+        configure=set_up,
+        min_size=min(2, size),
+        max_size=size,
+        timeout=10,
+        open=False,
+        name="renum",
+    )
+
+
+class PostgresTransaction:
+    """The stores, all on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.teams = TeamStore(connection)
+        self.executions = ExecutionStore(connection)
+        self.notifications = NotificationStore(connection)
+        self.events = EventStore(connection)
+        self.jobs = JobStore(connection)
+
+
+class PostgresDatabase:
+    """The `Database` port."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[PostgresTransaction]:
+        # In pipeline mode statements wait for each other only where a result is read: a
+        # transition that reads nothing is one round trip, BEGIN and COMMIT included.
+        with _translated():
+            async with self._pool.connection() as connection, connection.pipeline():
+                async with connection.transaction():
+                    yield PostgresTransaction(connection)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[PostgresTransaction]:
+        with _translated():
+            async with self._pool.connection() as connection:
+                yield PostgresTransaction(connection)
+
+    async def ping(self) -> None:
+        with _translated():
+            async with self._pool.connection() as connection:
+                await connection.execute("SELECT 1")
+
+    async def queue_depth(self) -> QueueDepth:
+        async with self.reading() as tx:
+            return await tx.jobs.depth()
+
+
+class _translated:  # noqa: N801  a context manager, used like a function
+    """Foreign errors stop here, with their cause."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, psycopg.Error) and error.sqlstate == _FENCED:
+            raise Fenced("Another worker has taken over, or it was cancelled.") from error
+        if isinstance(error, psycopg_pool.PoolTimeout | psycopg_pool.PoolClosed) or (
+            isinstance(error, psycopg.OperationalError)
+        ):
+            raise DatabaseUnavailable("The database does not answer; try again.") from error

@@ -1,0 +1,91 @@
+"""The event log: gap-free ids per user, in commit order (architecture §5)."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from pydantic_core import to_json
+
+from app.domain.events import Event, StoredEvent
+from app.infra.db.connection import Connection, Row
+
+#: Rung with the user's id after every commit that wrote events.
+DOORBELL = "renum_events"
+
+# The upsert takes the user's row lock before anything is written and holds it to the commit.
+_APPEND = """
+WITH head AS (
+    INSERT INTO renum.event_heads AS h (user_id, last_id) VALUES (%(user_id)s, %(n)s)
+    ON CONFLICT (user_id) DO UPDATE SET last_id = h.last_id + %(n)s
+    RETURNING last_id
+), written AS (
+    INSERT INTO renum.events (user_id, id, execution_id, type, data, created_at)
+    SELECT %(user_id)s, head.last_id - %(n)s + e.n, e.execution_id, e.type, e.data::json, now()
+      FROM head,
+           unnest(%(execution_ids)s::uuid[], %(types)s::text[], %(data)s::text[])
+           WITH ORDINALITY AS e (execution_id, type, data, n)
+)
+SELECT pg_notify(%(doorbell)s, %(user_id)s::text)
+"""
+
+
+class EventStore:
+    """The `Events` port."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def lock(self, user_id: UUID) -> None:
+        await self._connection.execute(
+            """
+            INSERT INTO renum.event_heads AS h (user_id, last_id) VALUES (%s, 0)
+            ON CONFLICT (user_id) DO UPDATE SET last_id = h.last_id
+            """,
+            (user_id,),
+        )
+
+    async def append(self, user_id: UUID, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        await self._connection.execute(
+            _APPEND,
+            {
+                "user_id": user_id,
+                "n": len(events),
+                "execution_ids": [getattr(e, "execution_id", None) for e in events],
+                "types": [e.event_type for e in events],
+                "data": [to_json(e).decode() for e in events],
+                "doorbell": DOORBELL,
+            },
+        )
+
+    async def after(self, user_id: UUID, event_id: int, *, limit: int) -> list[StoredEvent]:
+        cursor = await self._connection.execute(
+            """
+            SELECT id, type, data::text AS data,
+                   to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
+              FROM renum.events WHERE user_id = %s AND id > %s ORDER BY id LIMIT %s
+            """,
+            (user_id, event_id, limit),
+        )
+        return [StoredEvent(row["id"], _message(row)) for row in await cursor.fetchall()]
+
+    async def bounds(self, user_id: UUID) -> tuple[int, int]:
+        cursor = await self._connection.execute(
+            """
+            SELECT last_id, coalesce(
+                       (SELECT min(id) FROM renum.events WHERE user_id = h.user_id), last_id + 1
+                   ) AS oldest_id
+              FROM renum.event_heads h WHERE user_id = %s
+            """,
+            (user_id,),
+        )
+        row = await cursor.fetchone()
+        return (row["last_id"], row["oldest_id"]) if row else (0, 1)
+
+
+def _message(row: Row) -> bytes:
+    """`data` is sent as it was stored: the event was serialised once, when it happened."""
+    return (
+        f'{{"type":"{row["type"]}","id":{row["id"]},"timestamp":"{row["at"]}",'
+        f'"data":{row["data"]}}}'
+    ).encode()

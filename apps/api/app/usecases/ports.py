@@ -1,0 +1,320 @@
+"""
+Everything the use cases need from outside, in their own words.
+
+A port exists where a second adapter or a fake exists. Times are aware UTC datetimes, durations
+are seconds. Adapters raise the domain's errors only; a foreign error never comes through.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from app.common.paging import Page, Paged
+from app.domain.agents import Agent, AgentListing, Answer, RunRef, RunState
+from app.domain.events import Event, ExecutionLog, StoredEvent
+from app.domain.execution import Execution
+from app.domain.notifications import Notification
+from app.domain.reports import ExecutionFilters, ExecutionReport, ExecutionSummary
+from app.domain.results import AgentResult, RemoteStop
+from app.domain.teams import Team, TeamSummary
+from app.domain.users import Identity, Session
+
+class Clock(Protocol):
+    def __call__(self) -> datetime:
+        """Now, in UTC."""
+
+
+class NewId(Protocol):
+    def __call__(self) -> UUID:
+        """A fresh UUIDv7: ids of later things sort later."""
+
+
+class IdentityProvider(Protocol):
+    """Supabase Auth, seen from here. `client_ip` is the end user's, for its rate limits."""
+
+    async def login(
+        self, email: str, password: str, *, captcha_token: str | None, client_ip: str | None
+    ) -> Session:
+        """Raises InvalidCredentials, EmailNotConfirmed, UserBanned, CaptchaFailed,
+        AuthRateLimited, LoginUnavailable, AuthUnavailable."""
+
+    async def refresh(self, refresh_token: str, *, client_ip: str | None) -> Session:
+        """A new session with a rotated refresh token; calls with the same token share one
+        request. Raises InvalidRefreshToken, UserBanned, AuthRateLimited, AuthUnavailable."""
+
+    async def logout(self, access_token: str) -> None:
+        """End this session only; one that is already over is fine. Raises AuthUnavailable."""
+
+    async def health(self) -> None:
+        """Return when the service answers; raises AuthUnavailable."""
+
+
+class TokenVerifier(Protocol):
+    async def verify(self, token: str) -> Identity:
+        """Check an access token locally. Raises InvalidToken, AuthUnavailable (no key known)."""
+
+
+class AgentDirectory(Protocol):
+    """The agents that teams can be made of; cached, and stale rather than gone."""
+
+    async def list(self) -> AgentListing:
+        """All agents, by name. Raises SunaUnavailable, SunaRefused."""
+
+    async def get(self, agent_id: UUID) -> Agent:
+        """Raises AgentNotFound, SunaUnavailable, SunaRefused."""
+
+
+class AgentRuntime(Protocol):
+    """
+    Runs agents on Suna. One call is one attempt: the engine retries, nobody else.
+
+    A run's status is what `status` says; the text that `follow` brings early is for the eye.
+    """
+
+    async def start(self, agent_id: UUID, prompt: str, *, key: UUID) -> RunRef:
+        """
+        Start a run and return where to find it.
+
+        `key` is made and stored by the caller before the call, so that `find` can look for the
+        run afterwards. Raises SunaUnavailable (surely not started), SunaBusy (surely not
+        started, wait), StartUnknown (perhaps started: `find` it), SunaRefused, AgentNotFound.
+        """
+
+    async def find(
+        self, agent_id: UUID, prompt: str, *, key: UUID, since: datetime
+    ) -> RunRef | None:
+        """The run that `start` with the same arguments made at or after `since`, if it did.
+
+        None means: surely not started. Raises SunaUnavailable, SunaRefused."""
+
+    async def follow(
+        self, run: RunRef, on_text: Callable[[str], Awaitable[None]]
+    ) -> RunState:
+        """
+        Wait for the end of a run, handing on text as it comes; returns the final state.
+
+        Survives silent and broken streams by polling. Has no deadline of its own: cancel it.
+        Raises RunLost, SunaUnavailable (after its own patience with a failing Suna),
+        SunaRefused.
+        """
+
+    async def status(self, run: RunRef) -> RunState:
+        """Raises RunLost, SunaUnavailable, SunaRefused."""
+
+    async def answer(self, run: RunRef) -> Answer:
+        """What the agent answered in a completed run; the text may be empty.
+
+        Raises RunLost, SunaUnavailable, SunaRefused."""
+
+    async def stop(self, run: RunRef) -> None:
+        """Stop a run that still runs; one that has ended is left alone.
+
+        Returns when Suna confirms that it no longer runs. Raises SunaUnavailable, SunaRefused."""
+
+    async def health(self) -> None:
+        """Return when Suna answers; raises SunaUnavailable."""
+
+
+class Teams(Protocol):
+    """A user's teams; what is another user's does not exist here."""
+
+    async def add(self, team: Team) -> None: ...
+
+    async def get(self, team_id: UUID, *, user_id: UUID) -> Team:
+        """Raises TeamNotFound."""
+
+    async def save(self, team: Team) -> None:
+        """Write all of it; its agents replace the stored ones."""
+
+    async def delete(self, team_id: UUID, *, user_id: UUID) -> None: ...
+
+    async def page(
+        self, page: Page, *, user_id: UUID, search: str | None
+    ) -> Paged[TeamSummary]: ...
+
+
+class Executions(Protocol):
+    """Executions. The engine's calls name no user; everybody else's do."""
+
+    async def add(self, execution: Execution) -> None: ...
+
+    async def claim(self, execution_id: UUID) -> Execution | None:
+        """
+        Take over a running execution: whoever held it before can write nothing from here on.
+        None when it does not run.
+        """
+
+    async def load(self, execution_id: UUID, *, user_id: UUID) -> Execution:
+        """For a change: locked until the transaction ends. Raises ExecutionNotFound."""
+
+    async def save(self, execution: Execution, *, supersede: bool = False) -> None:
+        """
+        Store what changed since the last time, its events and notifications with it.
+
+        Whoever saves must hold the current fence: otherwise the transaction fails with Fenced.
+        `supersede` also raises it, which ends whoever drives the execution.
+        """
+
+    async def attach(self, execution_id: UUID, result: AgentResult) -> None:
+        """
+        Store where the current attempt of a result runs.
+
+        Needs no fence: it adds a fact to the attempt with this `run_key`, and whoever holds the
+        execution by now wants to know it.
+        """
+
+    async def claims(self, execution_id: UUID) -> int:
+        """How often it was claimed since it last made progress."""
+
+    async def unfinished(self, user_id: UUID) -> tuple[int, int]:
+        """How many of the user's executions run, and how many wait."""
+
+    async def unfinished_of_team(self, team_id: UUID) -> int: ...
+
+    async def next_pending(self, user_id: UUID) -> Execution | None:
+        """The one that has waited longest, locked until the transaction ends."""
+
+    async def typical_s(self, team_id: UUID) -> float | None:
+        """The median duration of the team's last 20 completed runs, in seconds."""
+
+    async def report(self, execution_id: UUID, *, user_id: UUID) -> ExecutionReport:
+        """Raises ExecutionNotFound."""
+
+    async def logs(
+        self, execution_id: UUID, *, user_id: UUID, after: int, limit: int
+    ) -> list[ExecutionLog]:
+        """Lines with a `seq` above *after*, oldest first. Raises ExecutionNotFound."""
+
+    async def page(
+        self, page: Page, *, user_id: UUID, filters: ExecutionFilters
+    ) -> Paged[ExecutionSummary]: ...
+
+    async def stops(self, execution_id: UUID) -> list[AgentResult]:
+        """Results whose remote run is still to be stopped."""
+
+    async def set_remote_stop(
+        self, execution_id: UUID, key: str, state: RemoteStop
+    ) -> None: ...
+
+
+class Notifications(Protocol):
+    async def page(
+        self, page: Page, *, user_id: UUID, unread_only: bool
+    ) -> tuple[Paged[Notification], int]:
+        """A page, and how many are unread in all."""
+
+    async def mark_read(self, notification_id: UUID, *, user_id: UUID) -> Notification:
+        """Raises NotificationNotFound."""
+
+    async def mark_all_read(self, user_id: UUID) -> int:
+        """How many were unread."""
+
+
+class Events(Protocol):
+    """The log that watchers follow: per user, gap-free, in commit order."""
+
+    async def lock(self, user_id: UUID) -> None:
+        """
+        Serialise with every other change of this user until the transaction ends.
+
+        First in every transaction that locks anything else: that is what prevents deadlocks.
+        """
+
+    async def append(self, user_id: UUID, events: Sequence[Event]) -> None: ...
+
+    async def after(self, user_id: UUID, event_id: int, *, limit: int) -> list[StoredEvent]:
+        """Events with a higher id, in order."""
+
+    async def bounds(self, user_id: UUID) -> tuple[int, int]:
+        """The last id given (0 without events), and the oldest id still kept (last + 1 if none)."""
+
+
+class Jobs(Protocol):
+    """The queue; what is enqueued commits with the rest of the transaction."""
+
+    async def drive(self, execution_id: UUID) -> None: ...
+
+    async def abort(self, execution_id: UUID) -> None:
+        """Make whoever drives the execution stop, and forget the job if nobody does yet."""
+
+    async def stop_runs(self, execution_id: UUID) -> None: ...
+
+
+class Transaction(Protocol):
+    @property
+    def teams(self) -> Teams: ...
+    @property
+    def executions(self) -> Executions: ...
+    @property
+    def notifications(self) -> Notifications: ...
+    @property
+    def events(self) -> Events: ...
+    @property
+    def jobs(self) -> Jobs: ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """Jobs waiting, jobs being worked on, and workers alive."""
+
+    pending: int
+    running: int
+    workers: int
+
+
+class Database(Protocol):
+    """Raises DatabaseUnavailable from any use."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Commits on a clean exit, else rolls back. Fenced may come from the exit."""
+
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """For reads and single writes: every statement stands for itself."""
+
+    async def ping(self) -> None: ...
+
+    async def queue_depth(self) -> QueueDepth: ...
+
+
+class LiveOutput(Protocol):
+    """What running agents say, told to whoever watches right now, and to nobody later."""
+
+    async def publish(
+        self, user_id: UUID, *, execution_id: UUID, result: AgentResult, offset: int, text: str
+    ) -> None:
+        """`offset` counts characters from the start of the attempt. Never raises: a lost chunk
+        is no loss, the whole text comes with the result."""
+
+
+class Subscription(Protocol):
+    """One watcher's queue of serialised messages."""
+
+    async def next(self) -> Sequence[bytes]:
+        """Everything that waits, oldest first; at least one message.
+
+        Raises SlowWatcher when more waited than a watcher may leave behind."""
+
+    @property
+    def last_event_id(self) -> int:
+        """The id up to which everything was handed out."""
+
+
+class LiveStream(Protocol):
+    """The event log as it grows, for watchers of this process."""
+
+    def subscribe(
+        self, user_id: UUID, *, after: int | None
+    ) -> AbstractAsyncContextManager[Subscription]:
+        """
+        Everything after the given id, or from now on; no gap and no duplicate in between.
+
+        Raises ResyncRequired when the log no longer reaches back to *after*, and
+        TooManyWatchers.
+        """
+
+    @property
+    def connections(self) -> int:
+        """Watchers of this process."""

@@ -1,0 +1,1 @@
+"""The demo agents: deterministic work on text, no model and no network."""

@@ -1,0 +1,1 @@
+"""Supabase Auth as it really answers: password and refresh grants, JWKS, user, logout."""

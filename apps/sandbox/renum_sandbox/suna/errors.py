@@ -1,0 +1,72 @@
+"""Suna's refusals: FastAPI's `{"detail": ...}`, with Suna's words."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import HTTPException
+
+from renum_sandbox.suna.dialect import Dialect
+
+
+def unauthenticated(message: str) -> HTTPException:
+    return HTTPException(401, message, {"WWW-Authenticate": "Bearer"})
+
+
+def agent_not_found(dialect: Dialect) -> HTTPException:
+    return HTTPException(404, f"{dialect.agent_word} not found")
+
+
+def agent_not_startable(dialect: Dialect) -> HTTPException:
+    """Unknown or somebody else's: a start does not tell which."""
+    return HTTPException(404, f"{dialect.agent_word} not found or access denied")
+
+
+def access_denied() -> HTTPException:
+    return HTTPException(403, "Access denied")
+
+
+def thread_not_found() -> HTTPException:
+    return HTTPException(404, "Thread not found")
+
+
+def thread_denied() -> HTTPException:
+    return HTTPException(403, "Not authorized to access this thread")
+
+
+def run_not_found() -> HTTPException:
+    return HTTPException(404, "Agent run not found")
+
+
+def run_limit(dialect: Dialect, running: list[str], limit: int) -> HTTPException:
+    """Too many parallel runs: 429 in era A, 402 with a code in era B."""
+    detail: dict[str, Any] = {
+        "message": f"Maximum of {limit} parallel agent runs allowed within 24 hours. "
+        f"You currently have {len(running)} running.",
+        "running_thread_ids": running,
+        "running_count": len(running),
+        "limit": limit,
+    }
+    if dialect is Dialect.INITIATE:
+        return HTTPException(429, detail)
+    return coded_run_limit(detail)
+
+
+def coded_run_limit(detail: dict[str, Any]) -> HTTPException:
+    return HTTPException(402, {**detail, "error_code": "AGENT_RUN_LIMIT_EXCEEDED"})
+
+
+def no_credits(dialect: Dialect) -> HTTPException:
+    message = "Insufficient credits. Please add credits to continue."
+    if dialect is Dialect.INITIATE:
+        return HTTPException(402, {"message": message, "subscription": {"plan_name": "free"}})
+    return HTTPException(402, {"message": message, "error_code": "INSUFFICIENT_CREDITS"})
+
+
+def require_uuid(value: str, doing: str) -> None:
+    """Suna types ids as text and lets the database refuse them: 500, not 422."""
+    try:
+        UUID(value)
+    except ValueError as error:
+        raise HTTPException(
+            500, f"{doing}: invalid input syntax for type uuid: {value!r}"
+        ) from error
