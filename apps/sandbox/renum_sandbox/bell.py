@@ -1,8 +1,6 @@
 """Wakes those who wait for a run, when something other than the clock changes it."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
 
 
 class Bell:
@@ -11,7 +9,7 @@ class Bell:
     def __init__(self) -> None:
         self._rings: dict[str, asyncio.Event] = {}
         self._listeners: dict[str, int] = {}
-        self.closed = False
+        self.closing = asyncio.Event()
 
     def ring(self, run_id: str) -> None:
         """Wake every listener of one run; they look at its row again."""
@@ -21,7 +19,7 @@ class Bell:
 
     async def wait(self, run_id: str, timeout_s: float | None) -> None:
         """Return at the next ring, after `timeout_s`, or at once when the server closes."""
-        if self.closed:
+        if self.closing.is_set():
             return
         event = self._rings.setdefault(run_id, asyncio.Event())
         self._listeners[run_id] = self._listeners.get(run_id, 0) + 1
@@ -38,17 +36,6 @@ class Bell:
 
     def close(self) -> None:
         """Wake everybody for good, so that a shutdown waits for no stream."""
-        self.closed = True
+        self.closing.set()
         for run_id in list(self._rings):
             self.ring(run_id)
-
-    async def wait_for_close(self, something: Coroutine[Any, Any, None]) -> None:
-        """Wait until `something` is done or the server closes, whichever comes first."""
-        task = asyncio.create_task(something)
-        task.add_done_callback(lambda _: self.ring(name))
-        name = f"task {id(task)}"
-        try:
-            while not task.done() and not self.closed:
-                await self.wait(name, None)
-        finally:
-            task.cancel()

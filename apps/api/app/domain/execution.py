@@ -95,6 +95,8 @@ class Execution:
     error_message: str | None = None
     #: Raised by every claim and by cancel: whoever holds an older one can write nothing.
     fence: int = 0
+    #: Times it was claimed since it last made progress.
+    claims: int = 0
     #: The number of the last event of this execution.
     seq: int = 0
     _changed: set[str] = field(default_factory=set)
@@ -160,7 +162,8 @@ class Execution:
         Do everything that the state now allows: skip what must not run, begin an attempt of
         every step that is ready and has room, end the execution when nothing is left.
 
-        Returns the results whose attempt has to be started remotely, once this is stored.
+        Returns the results whose attempt has to be started remotely, once this is stored. Tells
+        the status once, for whatever happened since the last time.
         """
         self._require(ExecutionStatus.RUNNING)
         stopped = self._stopped_by()
@@ -183,7 +186,8 @@ class Execution:
                 room -= 1
         if all(r.status.is_final for r in self.results.values()):
             self._finish(now, new_id)
-        self._tell_status()
+        if self._events:
+            self._tell_status()
         return begun
 
     def begin_again(self, key: str, now: datetime, new_id: NewId) -> AgentResult:
@@ -278,6 +282,11 @@ class Execution:
             percentage=ended * 100 // len(statuses),
             current_step=self._current_step(),
         )
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether there is anything to store."""
+        return bool(self._changed or self._events)
 
     def collect(self) -> Changes:
         """Take what changed since the last call."""

@@ -166,9 +166,6 @@ class Executions(Protocol):
         execution by now wants to know it.
         """
 
-    async def claims(self, execution_id: UUID) -> int:
-        """How often it was claimed since it last made progress."""
-
     async def unfinished(self, user_id: UUID) -> tuple[int, int]:
         """How many of the user's executions run, and how many wait."""
 

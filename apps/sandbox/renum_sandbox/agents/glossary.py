@@ -46,7 +46,7 @@ PHRASES = _table(
     turns that around = muda isso, five minutes = cinco minutos, easy to say = fácil de dizer
     no longer = não é mais, one thing = uma coisa, one more thing = mais uma coisa
     something you can = algo que você pode, on day one = no primeiro dia, getting there = chegar lá
-    pays off = compensa, each of them = cada um deles, with the = com o, in mind = em mente
+    pays off = compensa, each of them = cada um deles, in mind = em mente
     from the start = desde o início, part of the design = parte do projeto, that is why = é por isso que
     can rely on = podem contar com, rely on it = contar com isso, as much as = tanto quanto
     you had to = você teve de, what you already have = o que você já tem, it works = funciona

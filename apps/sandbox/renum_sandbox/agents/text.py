@@ -29,6 +29,8 @@ ORDER_VERBS = frozenset(
     """.split()
 )
 
+ADDRESS = re.compile(r"https?://\S+|\S+@\S+\.\w+")
+"""Links and e-mail addresses: no words of the language."""
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+(?=[\"'“‘(]*[A-ZÀ-Ý0-9])")
 _ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|etc|e\.g|i\.e|approx|No)\.$")
@@ -124,6 +126,7 @@ def joined(items: Iterable[str], last: str = "and") -> str:
 
 def _content_runs(sentence: str) -> list[list[str]]:
     runs: list[list[str]] = [[]]
+    sentence = ADDRESS.sub(" · ", sentence)
     for token in re.findall(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]", sentence):
         lower = token.lower()
         # A lone capital only ends a name, as in `product X`; the R of `R$ 10` is none.

@@ -1,5 +1,6 @@
 """Routes that ask the fault queue first, and misbehave when it says so."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -91,9 +92,15 @@ async def _hang(
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         # uvicorn sends a head with the first body; an empty one is enough.
         await send({"type": "http.response.body", "body": b"", "more_body": True})
-    await sandbox.bell.wait_for_close(_until_gone(receive))
-    abort_connection(scope)
-    await _until_gone(receive)
+    gone = asyncio.create_task(_until_gone(receive))
+    closing = asyncio.create_task(sandbox.bell.closing.wait())
+    try:
+        await asyncio.wait({gone, closing}, return_when=asyncio.FIRST_COMPLETED)
+        abort_connection(scope)
+        await gone
+    finally:
+        gone.cancel()
+        closing.cancel()
 
 
 async def _until_gone(receive: Receive) -> None:

@@ -3,7 +3,7 @@
 from typing import LiteralString
 from uuid import UUID
 
-from psycopg import sql
+from psycopg import AsyncCursor, sql
 from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 
@@ -177,11 +177,6 @@ class ExecutionStore:
 
     # --- counting ---------------------------------------------------------------------------
 
-    async def claims(self, execution_id: UUID) -> int:
-        return await self._number(
-            "SELECT claims AS n FROM renum.executions WHERE id = %s", execution_id
-        )
-
     async def unfinished(self, user_id: UUID) -> tuple[int, int]:
         cursor = await self._connection.execute(
             """
@@ -337,10 +332,11 @@ class ExecutionStore:
             error_code=row["error_code"],
             error_message=row["error_message"],
             fence=row["fence"],
+            claims=row["claims"],
             seq=row["seq"],
         )
 
-    async def _results(self, execution_id: UUID) -> "psycopg.AsyncCursor[Row]":
+    async def _results(self, execution_id: UUID) -> AsyncCursor[Row]:
         return await self._connection.execute(
             "SELECT * FROM renum.agent_results WHERE execution_id = %s ORDER BY position",
             (execution_id,),

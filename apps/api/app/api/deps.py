@@ -1,0 +1,76 @@
+"""What routers ask for, as types: `user: CurrentUser`, `services: Services`, `page: PageQuery`."""
+
+from typing import Annotated
+
+import structlog
+from fastapi import Depends, Query
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import HTTPConnection
+
+from app.api.client_ip import client_ip
+from app.common.paging import Page
+from app.core.settings import Settings
+from app.domain.errors import Unauthenticated
+from app.domain.users import Identity, User
+from app.usecases import services as _usecases
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="access_token",
+    bearerFormat="JWT",
+    description="The `access_token` of `POST /auth/login` or `POST /auth/refresh`.",
+)
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+# All `async`, although they wait for nothing: FastAPI sends plain functions to a thread.
+async def _services(connection: HTTPConnection) -> _usecases.Services:
+    services: _usecases.Services = connection.app.state.services
+    return services
+
+
+async def _settings(connection: HTTPConnection) -> Settings:
+    settings: Settings = connection.app.state.settings
+    return settings
+
+
+Services = Annotated[_usecases.Services, Depends(_services)]
+CurrentSettings = Annotated[Settings, Depends(_settings)]
+
+
+async def _identity(services: Services, bearer: Bearer) -> Identity:
+    if bearer is None:
+        raise Unauthenticated("Send an access token, as Authorization: Bearer <access_token>.")
+    identity = await services.tokens.verify(bearer.credentials)
+    structlog.contextvars.bind_contextvars(user_id=str(identity.user.id))
+    return identity
+
+
+CurrentIdentity = Annotated[Identity, Depends(_identity)]
+
+
+async def _user(identity: CurrentIdentity) -> User:
+    return identity.user
+
+
+CurrentUser = Annotated[User, Depends(_user)]
+
+
+async def _page(
+    # The bound keeps page * limit within PostgreSQL's bigint.
+    page: Annotated[int, Query(ge=1, le=2**31 - 1, description="Counts from 1.")] = 1,
+    limit: Annotated[int, Query(ge=1, le=100, description="Items on a page.")] = 10,
+) -> Page:
+    return Page(page, limit)
+
+
+PageQuery = Annotated[Page, Depends(_page)]
+
+
+async def _client_ip(connection: HTTPConnection, settings: CurrentSettings) -> str | None:
+    peer = connection.client.host if connection.client else None
+    forwarded = connection.headers.getlist("x-forwarded-for")
+    return client_ip(peer, forwarded, settings.trusted_proxies)
+
+
+ClientIp = Annotated[str | None, Depends(_client_ip)]

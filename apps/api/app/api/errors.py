@@ -1,0 +1,166 @@
+"""
+Errors as the client sees them: RFC 9457, `application/problem+json`, whatever went wrong.
+
+The domain says what happened; this module says which HTTP status that is. `type` leads to
+`/errors/{code}` in our documentation, and `code` is what clients branch on.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import ClassVar
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+
+from app.api.validation import problems_in
+from app.domain.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    Invalid,
+    LimitReached,
+    NotFound,
+    RenumError,
+    Unauthenticated,
+    Unavailable,
+    UpstreamRefused,
+)
+
+PROBLEM_JSON = "application/problem+json"
+
+_log = structlog.get_logger(__name__)
+
+
+class RouteNotFound(NotFound):
+    code = "route_not_found"
+    title = "No such path"
+
+
+class MethodNotAllowed(RenumError):
+    code = "method_not_allowed"
+    title = "The path does not take this method"
+
+
+class BodyTooLarge(RenumError):
+    code = "body_too_large"
+    title = "The body is too large"
+
+
+class MalformedJson(Invalid):
+    code = "malformed_json"
+    title = "The body is not JSON"
+
+
+class InternalError(RenumError):
+    """Our fault. What happened is in the log, under the request's id, and nowhere else."""
+
+    code = "internal_error"
+    title = "Internal error"
+
+
+#: The nearest class of an error decides; what is not listed never reaches a client as itself.
+_STATUS: dict[type[RenumError], int] = {
+    BadRequest: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    MethodNotAllowed: 405,
+    Conflict: 409,
+    BodyTooLarge: 413,
+    Invalid: 422,
+    LimitReached: 429,
+    InternalError: 500,
+    UpstreamRefused: 502,
+    Unavailable: 503,
+}
+
+
+class ProblemResponse(JSONResponse):
+    media_type: ClassVar[str] = PROBLEM_JSON
+
+
+def status_of(error: type[RenumError]) -> int:
+    """The HTTP status of an error class; 500 for one that is not meant for clients."""
+    return next((_STATUS[kind] for kind in error.__mro__ if kind in _STATUS), 500)
+
+
+def answer(
+    connection: HTTPConnection, error: RenumError, headers: Mapping[str, str] | None = None
+) -> ProblemResponse:
+    """The problem document of an error, with the headers that go with it."""
+    status = status_of(type(error))
+    if status == 500 and not isinstance(error, InternalError):
+        _log.error("an internal error reached the API", exc_info=error)
+        error = internal_error()
+    body: dict[str, object] = {
+        "type": f"/errors/{error.code}",
+        "title": error.title,
+        "status": status,
+        "detail": str(error) or f"{error.title}.",
+        "instance": connection.url.path,
+        "code": error.code,
+        "request_id": getattr(connection.state, "request_id", None),
+    }
+    if isinstance(error, Invalid):
+        body["errors"] = [
+            {"loc": list(p.loc), "code": p.code, "message": p.message} for p in error.problems
+        ]
+    own = {}
+    if isinstance(error, Unauthenticated):
+        own["WWW-Authenticate"] = "Bearer"
+    if error.retry_after_s is not None:
+        own["Retry-After"] = str(error.retry_after_s)
+    return ProblemResponse(body, status, {**(headers or {}), **own})
+
+
+def internal_error() -> InternalError:
+    return InternalError("Something went wrong on our side. Quote the request_id when you ask.")
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Make the application answer every error as a problem document."""
+    app.add_exception_handler(RenumError, _domain_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+
+
+async def _domain_error(connection: HTTPConnection, error: Exception) -> ProblemResponse:
+    assert isinstance(error, RenumError)  # noqa: S101  registered for it alone, as the next two
+    return answer(connection, error)
+
+
+async def _invalid_request(connection: HTTPConnection, error: Exception) -> ProblemResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    problems = problems_in(error.errors())
+    if problems and problems[0].code == MalformedJson.code:
+        return answer(connection, MalformedJson("The body is not valid JSON.", problems))
+    places = ", ".join(".".join(map(str, p.loc)) for p in problems[:3])
+    more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+    return answer(connection, Invalid(f"Not acceptable: {places}{more}. See errors.", problems))
+
+
+async def _http_error(connection: HTTPConnection, error: Exception) -> ProblemResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    return answer(connection, _as_ours(connection, error), error.headers)
+
+
+def _as_ours(connection: HTTPConnection, error: HTTPException) -> RenumError:
+    path = connection.url.path
+    match error.status_code:
+        case 404:
+            return RouteNotFound(f"There is nothing at {path}.")
+        case 405:
+            return MethodNotAllowed(f"{path} does not take {connection.scope['method']}.")
+        case 413:
+            return BodyTooLarge("The body is larger than 1 MiB.")
+        # FastAPI's word for a body that it could not even begin to parse: not UTF-8, or nested
+        # deeper than the parser goes.
+        case HTTPStatus.BAD_REQUEST:
+            return MalformedJson("The body cannot be read as JSON.", ())
+        case _:
+            _log.error("an HTTP error of unknown meaning", status=error.status_code)
+            return internal_error()

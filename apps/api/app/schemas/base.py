@@ -1,0 +1,97 @@
+"""
+What every request and every answer has in common.
+
+A request refuses fields it does not know (a typo must not pass silently) and text that
+PostgreSQL cannot store; both wherever they stand, also in free-form objects.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from math import isfinite
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+Loc = tuple[str | int, ...]
+_Place = tuple[Any, str | int]
+_ENOUGH = 20
+
+
+def storable(text: str) -> str:
+    """Return *text*; raises when it holds a NUL or half of a surrogate pair."""
+    if problem := _problem_of(text):
+        raise problem
+    return text
+
+
+#: Text from outside of a `Request`: query parameters and headers.
+Text = Annotated[str, AfterValidator(storable)]
+
+
+class Request(BaseModel):
+    """The body of a request."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_stored(cls, body: object) -> object:
+        problems = [
+            InitErrorDetails(type=problem, loc=loc, input=None)
+            for loc, problem in islice(_problems(body), _ENOUGH)
+        ]
+        if problems:
+            # Pydantic merges these into its own list, each with its place.
+            raise ValidationError.from_exception_data(cls.__name__, problems)
+        return body
+
+
+class Answer(BaseModel):
+    """
+    The body of an answer, read from a domain object.
+
+    No field has a default: clients then see every field as required.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+def _problems(body: object) -> Iterator[tuple[Loc, PydanticCustomError]]:
+    """
+    Every value in parsed JSON that cannot be stored.
+
+    A loop, because the nesting is the caller's; places are chains of (outer, key), because a
+    tuple for each of a million deep values would be gigabytes.
+    """
+    todo: list[tuple[_Place | None, object]] = [(None, body)]
+    while todo:
+        place, value = todo.pop()
+        if problem := _problem_of(value):
+            yield _loc(place), problem
+        elif isinstance(value, dict):
+            for key, child in value.items():
+                todo.append(((place, key), child))
+                if problem := _problem_of(key):
+                    yield _loc((place, key)), problem
+        elif isinstance(value, list):
+            todo += [((place, index), child) for index, child in enumerate(value)]
+
+
+def _loc(place: _Place | None) -> Loc:
+    keys: list[str | int] = []
+    while place is not None:
+        place, key = place
+        keys.append(key)
+    return tuple(reversed(keys))
+
+
+def _problem_of(value: object) -> PydanticCustomError | None:
+    if isinstance(value, str):
+        if "\0" in value:
+            return PydanticCustomError("nul_character", "must not contain the NUL character")
+        if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+            return PydanticCustomError("invalid_unicode", "must be valid Unicode text")
+    elif isinstance(value, float) and not isfinite(value):
+        return PydanticCustomError("not_finite", "must be a finite number")
+    return None

@@ -1,0 +1,166 @@
+"""Starting a run: the thread, the user's message and the run's row, in one transaction."""
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+from renum_sandbox.agents import catalogue
+from renum_sandbox.agents.catalogue import Agent
+from renum_sandbox.agents.prompt import Markers, markers, without_markers
+from renum_sandbox.context import Sandbox
+from renum_sandbox.faults import Fault
+from renum_sandbox.suna import errors, script, store
+from renum_sandbox.suna.dialect import Dialect
+from renum_sandbox.suna.runs import Ending, Engine, Run
+from renum_sandbox.suna.store import Thread, UserMessage
+
+_NAME_LENGTH = 30
+_VISIBLE_AFTER_S = 0.15
+"""At speed 1: how long era B answers 404 for a run that it has just started."""
+
+TRACEBACK = """Traceback (most recent call last):
+  File "core/run_agent_background.py", line 219, in run_agent_background
+    raise RuntimeError("the model provider answered 529")
+RuntimeError: the model provider answered 529"""
+"""Real failures carry one; it belongs into a log and never before a user."""
+
+_ENDING_OF_FAULT = {
+    Fault.FAIL_RUN: Ending.FAIL,
+    Fault.EMPTY_ANSWER: Ending.EMPTY,
+    Fault.LIE_COMPLETED: Ending.LIE,
+    Fault.ASK: Ending.ASK,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a start request says, whichever endpoint it came by."""
+
+    account_id: str
+    agent_id: str | None
+    dialect: Dialect
+    request_id: str | None
+    fault: Fault | None
+
+
+def agent_for(start: Start) -> Agent:
+    """The agent to run, the default one when none is named. Raises Suna's 404."""
+    if not start.agent_id:
+        return catalogue.DEFAULT_AGENT
+    errors.require_uuid(start.agent_id, "Failed to initiate agent session")
+    agent = catalogue.find(start.agent_id)
+    if agent is None or agent.private:
+        raise errors.agent_not_startable(start.dialect)
+    return agent
+
+
+def new_thread(
+    sandbox: Sandbox, account_id: str, name: str, *, thread_id: str = "", project_id: str = ""
+) -> Thread:
+    thread = Thread(
+        id=thread_id or str(uuid4()),
+        project_id=project_id or str(uuid4()),
+        account_id=account_id,
+        name=name,
+        created_at=sandbox.now(),
+    )
+    store.add_thread(sandbox.state, thread)
+    return thread
+
+
+def project_name(prompt: str) -> str:
+    """What Suna calls a project until a model has named it; the only trace of a lost start."""
+    return f"{prompt[:_NAME_LENGTH]}..." if len(prompt) > _NAME_LENGTH else prompt
+
+
+def say(sandbox: Sandbox, thread: Thread, prompt: str, *, double_encoded: bool) -> UserMessage:
+    """Add a message of the user to a thread."""
+    message = UserMessage(
+        id=str(uuid4()),
+        thread_id=thread.id,
+        content=prompt,
+        double_encoded=double_encoded,
+        created_at=sandbox.now(),
+    )
+    store.add_message(sandbox.state, message)
+    return message
+
+
+def start_run(sandbox: Sandbox, start: Start, agent: Agent, thread: Thread, prompt: str) -> Run:
+    """
+    Store a run, and set the model to work when there is one.
+
+    A prompt with a marker, or a fault, is always answered by the demo engine: they exist to
+    make a run predictable.
+    """
+    now, speed = sandbox.now(), sandbox.options.speed
+    marks = markers(prompt)
+    engine = Engine.DEMO
+    if sandbox.model_runs is not None and not marks.any and start.fault is None:
+        engine = Engine.MODEL
+    ending = _ENDING_OF_FAULT[start.fault] if start.fault else _ending(marks)
+    delay = 0.0 if start.dialect is Dialect.INITIATE else _VISIBLE_AFTER_S * speed
+    run = Run(
+        id=str(uuid4()),
+        thread_id=thread.id,
+        account_id=start.account_id,
+        agent_id=agent.id,
+        dialect=start.dialect,
+        prompt=prompt,
+        request_id=start.request_id,
+        engine=engine,
+        ending=ending,
+        started_at=now,
+        visible_at=now + (delay if marks.late_s is None else marks.late_s),
+        ends_at=None if engine is Engine.MODEL else now + _length_s(agent, prompt, ending, speed),
+        error=_error(start.fault, ending),
+        model_text=None,
+        stopped_at=None,
+    )
+    store.add_run(sandbox.state, run)
+    if engine is Engine.MODEL and sandbox.model_runs is not None:
+        sandbox.model_runs.start(run)
+    return run
+
+
+def start_empty_run(sandbox: Sandbox, start: Start, agent: Agent, thread: Thread) -> Run:
+    """A thread that nobody spoke in last: the agent has nothing to answer and ends at once."""
+    now = sandbox.now()
+    run = Run(
+        id=str(uuid4()),
+        thread_id=thread.id,
+        account_id=start.account_id,
+        agent_id=agent.id,
+        dialect=start.dialect,
+        prompt="",
+        request_id=start.request_id,
+        engine=Engine.DEMO,
+        ending=Ending.EMPTY,
+        started_at=now,
+        visible_at=now,
+        ends_at=now,
+        error=None,
+        model_text=None,
+        stopped_at=None,
+    )
+    store.add_run(sandbox.state, run)
+    return run
+
+
+def _ending(marks: Markers) -> Ending:
+    if marks.fail:
+        return Ending.FAIL
+    if marks.ask:
+        return Ending.ASK
+    return Ending.EMPTY if marks.empty else Ending.ANSWER
+
+
+def _error(fault: Fault | None, ending: Ending) -> str | None:
+    if ending is not Ending.FAIL:
+        return None
+    return TRACEBACK if fault else "The prompt asked the sandbox to fail this run"
+
+
+def _length_s(agent: Agent, prompt: str, ending: Ending, speed: float) -> float:
+    says_it_all = ending in (Ending.ANSWER, Ending.FAIL)
+    text = catalogue.answer(agent.id, without_markers(prompt)) if says_it_all else ""
+    return script.duration_s(text, markers(prompt), speed)
