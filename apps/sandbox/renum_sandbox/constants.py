@@ -9,9 +9,7 @@ from typing import Final
 
 PUBLISHABLE_KEY: Final = "sb_publishable_renum_sandbox"
 SECRET_KEY: Final = "sb_secret_renum_sandbox"  # noqa: S105  public, see above
-SUNA_API_KEY: Final = (
-    "pk_renumsandbox00000000000000000000:sk_renumsandbox00000000000000000000"
-)
+SUNA_API_KEY: Final = "pk_renumsandbox00000000000000000000:sk_renumsandbox00000000000000000000"
 SUNA_ACCOUNT_ID: Final = "5a4dacc0-0000-4000-8000-000000000001"
 """The Suna account behind SUNA_API_KEY."""
 

@@ -62,7 +62,7 @@ class ChatModel:
                 aiohttp.ClientSession(timeout=timeout, headers=headers) as http,
                 http.post(f"{self.base_url}/chat/completions", json=body) as answer,
             ):
-                if answer.status != 200:  # noqa: PLR2004
+                if answer.status != 200:
                     raise ModelError(f"the model answered {answer.status}")
                 async for piece in _pieces(answer):
                     yield piece

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def abort_connection(scope: Scope) -> None:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, ready_line: str | None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -51,6 +52,13 @@ class _Server(uvicorn.Server):
             )
         )
         self._app = app
+        self._ready_line = ready_line
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._ready_line:
+            sys.stdout.write(f"{self._ready_line}\n")
+            sys.stdout.flush()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # Streams and hanging answers end first: uvicorn would wait for them.
@@ -58,9 +66,9 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def make_server(app: FastAPI) -> uvicorn.Server:
-    """A server for `run(sockets=[listen(...)])`."""
-    return _Server(app)
+def make_server(app: FastAPI, *, ready_line: str | None = None) -> uvicorn.Server:
+    """A server for `run([listen(...)])`; prints `ready_line` once it answers."""
+    return _Server(app, ready_line)
 
 
 def listen(host: str, port: int, data_dir: Path | None) -> socket.socket:

@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 FILE_NAME = "sandbox.sqlite3"
 
@@ -84,7 +83,7 @@ class State:
     def all(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         return self._db.execute(sql, parameters).fetchall()
 
-    def insert(self, table: str, **values: Any) -> None:
+    def insert(self, table: str, **values: object) -> None:
         """Insert one row; `table` and the column names come from our code, never from a client."""
         columns = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)

@@ -5,9 +5,10 @@ The domain says what happened; this module says which HTTP status that is. `type
 `/errors/{code}` in our documentation, and `code` is what clients branch on.
 """
 
+import inspect
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any
 
 import structlog
 from fastapi import FastAPI
@@ -80,7 +81,7 @@ _STATUS: dict[type[RenumError], int] = {
 
 
 class ProblemResponse(JSONResponse):
-    media_type: ClassVar[str] = PROBLEM_JSON
+    media_type = PROBLEM_JSON
 
 
 def status_of(error: type[RenumError]) -> int:
@@ -115,6 +116,40 @@ def answer(
     if error.retry_after_s is not None:
         own["Retry-After"] = str(error.retry_after_s)
     return ProblemResponse(body, status, {**(headers or {}), **own})
+
+
+def problem(*errors: type[RenumError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of an operation: what it can answer besides success, with examples."""
+    documented: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        entry = documented.setdefault(status_of(error), documented_response(status_of(error)))
+        entry["content"][PROBLEM_JSON]["examples"][error.code] = example(error)
+    return documented
+
+
+def documented_response(status: int) -> dict[str, Any]:
+    """A response object of OpenAPI without examples yet."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    content = {PROBLEM_JSON: {"schema": schema, "examples": {}}}
+    return {"description": HTTPStatus(status).phrase, "content": content}
+
+
+def example(error: type[RenumError]) -> dict[str, Any]:
+    """A named example of OpenAPI, made from what the class says of itself."""
+    value: dict[str, Any] = {
+        "type": f"/errors/{error.code}",
+        "title": error.title,
+        "status": status_of(error),
+        "detail": (inspect.getdoc(error) or f"{error.title}.").partition("\n")[0],
+        "instance": "/api/v1/...",
+        "code": error.code,
+        "request_id": "0199c4f6-7d3e-7a51-9c55-0f6f3f6d2b11",
+    }
+    if issubclass(error, Invalid):
+        value["errors"] = [
+            {"loc": ["body", "name"], "code": "missing", "message": "is required"}
+        ]
+    return {"summary": error.title, "value": value}
 
 
 def internal_error() -> InternalError:
@@ -159,7 +194,7 @@ def _as_ours(connection: HTTPConnection, error: HTTPException) -> RenumError:
             return BodyTooLarge("The body is larger than 1 MiB.")
         # FastAPI's word for a body that it could not even begin to parse: not UTF-8, or nested
         # deeper than the parser goes.
-        case HTTPStatus.BAD_REQUEST:
+        case 400:
             return MalformedJson("The body cannot be read as JSON.", ())
         case _:
             _log.error("an HTTP error of unknown meaning", status=error.status_code)

@@ -268,7 +268,8 @@ class Execution:
         return next(s for s in self.plan.steps if s.key == key)
 
     def needs_remote_stop(self) -> bool:
-        return any(r.remote_stop is RemoteStop.PENDING for r in self.results.values())
+        """Whether a change that is not stored yet left a remote run to be stopped."""
+        return any(self.results[k].remote_stop is RemoteStop.PENDING for k in self._changed)
 
     @property
     def progress(self) -> Progress:

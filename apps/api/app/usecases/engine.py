@@ -28,7 +28,7 @@ from app.domain.agents import (
 from app.domain.execution import Execution, Fenced
 from app.domain.results import AgentResult
 from app.domain.retry import Failure, retry_delay_s
-from app.usecases.executions import after_end
+from app.usecases.executions import store
 from app.usecases.ports import AgentRuntime, Clock, Database, LiveOutput, NewId
 from app.usecases.services import Limits
 
@@ -135,11 +135,7 @@ class Engine:
     async def save(self, execution: Execution) -> None:
         """One transaction, usually one round trip."""
         async with self.db.transaction() as tx:
-            await tx.executions.save(execution)
-            if execution.status.is_final:
-                await after_end(tx, execution, self.limits, now=self.clock())
-            elif execution.needs_remote_stop():
-                await tx.jobs.stop_runs(execution.id)
+            await store(tx, execution, self.limits, now=self.clock())
 
 
 class _Drive:

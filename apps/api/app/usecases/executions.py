@@ -97,18 +97,27 @@ async def cancel_execution(
         await tx.events.lock(user_id)
         execution = await tx.executions.load(execution_id, user_id=user_id)
         if execution.cancel(now, new_id):
-            await tx.executions.save(execution, supersede=True)
             await tx.jobs.abort(execution_id)
-            await after_end(tx, execution, limits, now=now)
+            await store(tx, execution, limits, now=now, supersede=True)
         return execution
 
 
-async def after_end(
-    tx: Transaction, execution: Execution, limits: Limits, *, now: datetime
+async def store(
+    tx: Transaction,
+    execution: Execution,
+    limits: Limits,
+    *,
+    now: datetime,
+    supersede: bool = False,
 ) -> None:
-    """What follows an end, in its transaction: stop remote runs, let waiting executions start."""
-    if execution.needs_remote_stop():
+    """Save an execution with what follows from its changes: remote runs to stop and, when it
+    has ended, waiting executions of its user to start."""
+    stop = execution.needs_remote_stop()
+    await tx.executions.save(execution, supersede=supersede)
+    if stop:
         await tx.jobs.stop_runs(execution.id)
+    if not execution.status.is_final:
+        return
     running, queued = await tx.executions.unfinished(execution.user_id)
     for _ in range(min(queued, limits.running - running)):
         waiting = await tx.executions.next_pending(execution.user_id)

@@ -11,16 +11,15 @@ _ORDER = re.compile(
     r"(?:(?:me|us)\s+)?(?:(?:an?|the|some|our|my|your)\s+)?",
     re.IGNORECASE,
 )
-_SUBJECT = re.compile(
-    r"\b(?:for|about|on|of)\s+(?:our\s+|the\s+|an?\s+)?(.+)$", re.IGNORECASE
-)
+_SUBJECT = re.compile(r"\b(?:for|about|on|of)\s+(?:our\s+|the\s+|an?\s+)?(.+)$", re.IGNORECASE)
 # What follows describes the subject, it is not its name.
 _SUBJECT_END = re.compile(
     r"[,;:(]|\s+(?:aimed|targeted|targeting|that|which|who|to|in|with|by|and)\s", re.IGNORECASE
 )
 _LONGEST_NAME = 60
-# For a task that says nothing but its subject.
-_EVERYDAY_POINTS = ("everyday use", "the first week", "a fair price")
+# For a task that says little but its subject.
+_EVERYDAY_POINTS = ["everyday use", "the first week", "a fair price", "the people behind it"]
+_LEAST_POINTS = 4
 _NOT_A_POINT = frozenset({"language", "tone", "target_audience", "audience"})
 _AUDIENCE = re.compile(
     r"\b(?:aimed at|targeted at|targeting|audience:?|for an audience of)\s+([^.;:\n]{3,60})",
@@ -34,7 +33,7 @@ class Brief:
     article: str  # "the ", "our " as the task says it before the subject, else empty
     audience: str
     tone: str
-    points: tuple[str, ...]  # key phrases, most telling first
+    points: tuple[str, ...]  # four to six key phrases, most telling first
 
 
 def read_brief(prompt: Prompt) -> Brief:
@@ -61,7 +60,7 @@ def read_brief(prompt: Prompt) -> Brief:
         article=_article(name, task),
         audience=clip(audience, _LONGEST_NAME),
         tone=clip(context.get("tone", "clear and friendly"), 40),
-        points=tuple(points[:6]) or _EVERYDAY_POINTS,
+        points=tuple((points + _EVERYDAY_POINTS)[: max(_LEAST_POINTS, min(6, len(points)))]),
     )
 
 
@@ -72,4 +71,4 @@ def _article(name: str, task: str) -> str:
 
 def _audience(task: str) -> str:
     match = _AUDIENCE.search(task)
-    return match[1].strip() if match else "people who meet it for the first time"
+    return match[1].strip() if match else "newcomers"

@@ -83,7 +83,7 @@ def _from_outline(text: str, prompt: Prompt) -> _Plan:
 def _from_brief(prompt: Prompt) -> _Plan:
     brief = read_brief(prompt)
     subject = brief.article + brief.subject
-    points = (list(brief.points) + [brief.subject] * 3)[:3]
+    points = brief.points[:3]
     headings = ("Where it starts", "What changes for you", "How to begin")
     return _Plan(
         title=brief.subject,

@@ -8,9 +8,7 @@ from renum_sandbox.agents.text import STOP_WORDS, keywords, plain, words
 
 _EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
 _URL = re.compile(r"\bhttps?://[^\s<>()\"'\]]*[\w/]")
-_MONTH = (
-    "January|February|March|April|May|June|July|August|September|October|November|December"
-)
+_MONTH = "January|February|March|April|May|June|July|August|September|October|November|December"
 _DATE = re.compile(
     rf"\b(?:\d{{4}}-\d{{2}}-\d{{2}}|\d{{1,2}}/\d{{1,2}}/\d{{2,4}}"
     rf"|(?:{_MONTH})\s+\d{{1,2}}(?:,\s*\d{{4}})?|\d{{1,2}}\s+(?:{_MONTH})(?:\s+\d{{4}})?)\b"
@@ -21,7 +19,7 @@ _NUMBER = re.compile(
     r"|km|kg|GB|MB|people|users|customers)\b|(?P<sign>%))?(?!\w)"
 )
 _NAME = re.compile(
-    r"\b[A-ZÀ-Ý][\w'’-]+(?:[ \t]+(?:(?:de|da|do|dos|of|the)[ \t]+)?(?:[A-ZÀ-Ý][\w'’-]*|\d+))*"
+    r"\b[A-ZÀ-Ý][\w'\u2019-]+(?:[ \t]+(?:(?:de|da|do|dos|of|the)[ \t]+)?(?:[A-ZÀ-Ý][\w'\u2019-]*|\d+))*"
 )
 _LIMIT = 25  # entries a list
 

@@ -67,17 +67,16 @@ def work(prompt: Prompt) -> str:
 def findings(text: str) -> list[Finding]:
     """Everything that costs points, in the order of the checks."""
     bare = plain(text)
-    found = [*_length(bare), *_long_sentences(text)]
-    for match in list(_PASSIVE.finditer(bare))[:3]:
-        found.append(Finding(f"Passive: “{match[0]}”", "Say who does it.", 3))
-    for match in list(_DOUBLED.finditer(bare))[:3]:
-        found.append(Finding(f"Doubled word: “{match[0]}”", "Remove one.", 5))
-    fillers = Counter(m.lower() for m in _FILLER.findall(bare))
-    if fillers:
-        shown = ", ".join(f"“{w}” × {n}" for w, n in fillers.most_common(3))
-        penalty = min(8, 2 * fillers.total())
-        found.append(Finding(f"Filler words: {shown}", "The sentence is stronger without.", penalty))
-    return found + _repeated(bare)
+    passives = list(_PASSIVE.finditer(bare))[:3]
+    doubled = list(_DOUBLED.finditer(bare))[:3]
+    return [
+        *_length(bare),
+        *_long_sentences(text),
+        *(Finding(f"Passive: “{m[0]}”", "Say who does it.", 3) for m in passives),
+        *(Finding(f"Doubled word: “{m[0]}”", "Remove one.", 5) for m in doubled),
+        *_filler(bare),
+        *_repeated(bare),
+    ]
 
 
 def _length(bare: str) -> list[Finding]:
@@ -98,6 +97,15 @@ def _long_sentences(text: str) -> list[Finding]:
         Finding(f"Long sentence ({n} words)", f"Split it: “{clip(s, 70)}”", 4 + (n > 35) * 3)
         for n, s in worst
     ]
+
+
+def _filler(bare: str) -> list[Finding]:
+    found = Counter(m.lower() for m in _FILLER.findall(bare))
+    if not found:
+        return []
+    shown = ", ".join(f"“{word}” ({n})" for word, n in found.most_common(3))
+    penalty = min(8, 2 * found.total())
+    return [Finding(f"Filler words: {shown}", "Sentences are stronger without.", penalty)]
 
 
 def _repeated(bare: str) -> list[Finding]:

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from renum_sandbox.agents.prompt import Prompt, Result
-from renum_sandbox.agents.text import clip, content_words, joined, key_phrases, sentences, words
+from renum_sandbox.agents.text import clip, content_words, joined, keywords, sentences, words
 
 _MAX_SENTENCES = 5
 _SHARE = 0.3
@@ -25,7 +25,7 @@ def work(prompt: Prompt) -> str:
         lines += [*(f"- {clip(s, 240)}" for s in kept), ""]
     all_words = max(1, len(words(everything)))
     lines += [
-        f"**Key terms:** {joined(key_phrases(everything, 5)) or 'none'}",
+        f"**Key terms:** {joined(keywords(everything, 6)) or 'none'}",
         f"**Kept:** {kept_words} of {all_words} words ({100 * kept_words // all_words} %)",
     ]
     return "\n".join(lines)

@@ -3,36 +3,23 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
+from importlib.resources import files
 
-# English, and the Portuguese words that a Brazilian brief is full of.
-STOP_WORDS = frozenset(
-    """
-    a about above after again all also am an and any are as at be because been before being below
-    between both but by can could did do does doing down during each few for from further had has
-    have having he her here hers him his how i if in into is it its just let like make me more
-    most must my need needs no nor not now of off on once only or other our out over own per
-    please same she should so some such than that the their them then there these they this those
-    through to too under until up us use used uses using very via want wants was we were what when
-    aimed comes costs gives helps keeps makes means offers shows ships starts takes turns works
-    where which while who whom why will with within without would you your
-    as o os e de do da dos das em no na nos nas um uma para por com que se ao aos mais mas como
-    sua seu suas seus ser sobre
-    """.split()
-)
 
-# Verbs that give an order: they say what to do with a subject, they are never the subject.
-ORDER_VERBS = frozenset(
-    """
-    analyse analyze announce build compose create deliver describe design develop draft explain
-    extract find generate give help introduce launch list outline plan prepare produce promote
-    propose review revise rewrite summarise summarize translate write
-    """.split()
-)
+def _word_list(name: str) -> frozenset[str]:
+    lines = (files(__package__) / "data" / name).read_text("utf-8").splitlines()
+    return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
+
+
+STOP_WORDS = _word_list("stop-words.txt")
+ORDER_VERBS = _word_list("order-verbs.txt")
 
 ADDRESS = re.compile(r"https?://\S+|\S+@\S+\.\w+")
 """Links and e-mail addresses: no words of the language."""
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+(?=[\"'“‘(]*[A-ZÀ-Ý0-9])")
+WORD = r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*"
+"""Letters, with apostrophes and hyphens inside; a pattern."""
+_WORD = re.compile(WORD)
+_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”\u2019)]*\s+(?=[\"'“\u2018(]*[A-ZÀ-Ý0-9])")
 _ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|etc|e\.g|i\.e|approx|No)\.$")
 _MARKUP_LINE = re.compile(r"^\s{0,3}(?:#{1,6}\s+|>\s?|[-*+]\s+|\d+[.)]\s+)")
 _EMPHASIS = re.compile(r"(\*\*|__|\*|`)(?=\S)(.+?)(?<=\S)\1")
@@ -75,8 +62,9 @@ def content_words(text: str) -> list[str]:
 
 
 def keywords(text: str, limit: int) -> list[str]:
-    """The most frequent content words; equal counts by first appearance."""
-    return [word for word, _ in Counter(content_words(plain(text))).most_common(limit)]
+    """The most frequent content words of four letters or more; ties by first appearance."""
+    meaningful = [word for word in content_words(plain(text)) if len(word) > 3]  # noqa: PLR2004
+    return [word for word, _ in Counter(meaningful).most_common(limit)]
 
 
 def key_phrases(text: str, limit: int) -> list[str]:
@@ -127,13 +115,13 @@ def joined(items: Iterable[str], last: str = "and") -> str:
 def _content_runs(sentence: str) -> list[list[str]]:
     runs: list[list[str]] = [[]]
     sentence = ADDRESS.sub(" · ", sentence)
-    for token in re.findall(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]", sentence):
+    for token in re.findall(r"[^\W_]+(?:['\u2019-][^\W_]+)*|[^\w\s]", sentence):
         lower = token.lower()
         # A lone capital only ends a name, as in `product X`; the R of `R$ 10` is none.
         carries = len(token) > 1 or (token.isupper() and bool(runs[-1]))
         if not carries or not token[0].isalnum() or lower in STOP_WORDS | ORDER_VERBS:
             runs.append([])
-        elif len(runs[-1]) == 3:  # noqa: PLR2004  three words are a phrase, more are a clause
+        elif len(runs[-1]) == 3:
             runs.append([token])
         else:
             runs[-1].append(token)

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from renum_sandbox.agents import glossary
 from renum_sandbox.agents.prompt import Prompt
-from renum_sandbox.agents.text import clip
+from renum_sandbox.agents.text import WORD, clip
 
 # A word, or something that is no word: addresses and code stay whole and untouched.
 _TOKEN = re.compile(
-    r"(?P<fixed>`[^`\n]*`|https?://\S+|[\w.+-]+@[\w-]+\.[\w.-]+\w)|(?P<word>[^\W\d_]+(?:['’-][^\W\d_]+)*)"
+    rf"(?P<fixed>`[^`\n]*`|https?://\S+|[\w.+-]+@[\w-]+\.[\w.-]+\w)|(?P<word>{WORD})"
     r"|(?P<other>[\W\d_])",
     re.DOTALL,
 )
@@ -104,8 +104,9 @@ def _noun_phrase(draft: _Draft, index: int) -> tuple[int, str] | None:
         return None
     portuguese, plural, feminine = noun
     agreed = [_agree(a, feminine=feminine, plural=plural) for a in adjectives]
-    before = [a for a, base in zip(agreed, adjectives, strict=True) if base in glossary.BEFORE_THE_NOUN]
-    after = [a for a in agreed if a not in before]
+    placed = list(zip(agreed, adjectives, strict=True))
+    before = [a for a, base in placed if base in glossary.BEFORE_THE_NOUN]
+    after = [a for a, base in placed if base not in glossary.BEFORE_THE_NOUN]
     determiner = [forms[feminine + 2 * plural]] if forms else []
     return position + 1, " ".join([*determiner, *before, portuguese, *after])
 

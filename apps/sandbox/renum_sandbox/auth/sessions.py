@@ -79,9 +79,7 @@ def refresh(state: State, token: str, *, now: float) -> Refreshed:
             return Refreshed(session, active["token"], reuse="within_interval")
     # Outside of the transaction above, which an exception inside would roll back.
     state.run("DELETE FROM sessions WHERE id = ?", (session.id,))
-    raise AuthError(
-        400, "refresh_token_already_used", "Invalid Refresh Token: Already Used"
-    )
+    raise AuthError(400, "refresh_token_already_used", "Invalid Refresh Token: Already Used")
 
 
 def sign_out(state: State, session: Session, scope: str) -> None:

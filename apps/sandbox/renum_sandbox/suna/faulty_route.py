@@ -22,17 +22,16 @@ _FRAMES_BEFORE_THE_CUT = 2
 
 
 class FaultyRoute(APIRoute):
-    """The first tag of such a route is the operation that faults are set on."""
+    """The tag of such a route is the operation that faults are set on."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         sandbox: Sandbox = scope["app"].state.sandbox
-        tag = str(self.tags[0]) if self.tags else ""
-        known = tag in Operation and scope["method"] in (self.methods or ())
-        fault = sandbox.faults.take(Operation(tag)) if known else None
+        operation = next((o for o in Operation if o in self.tags), None)
+        fault = sandbox.faults.take(operation) if operation else None
         if fault is Fault.DROP_ANSWER:
-            await self._drop(scope, receive, send, after_frames=tag == Operation.STREAM)
+            await self._drop(scope, receive, send, after_frames=operation is Operation.STREAM)
         elif fault is Fault.HANG:
-            await _hang(sandbox, scope, receive, send, with_head=tag == Operation.STREAM)
+            await _hang(sandbox, scope, receive, send, with_head=operation is Operation.STREAM)
         elif (refusal := _refusal(fault, scope["path"])) is not None:
             await _answer(refusal)(scope, receive, send)
         else:

@@ -50,9 +50,7 @@ def _written(sandbox: Sandbox, run: Run, *, optimized: bool) -> list[tuple[float
         content, metadata = assistant_message(run, turn)
         shown = None if optimized and run.dialect is Dialect.START else content
         assistant_id = message_id(run, turn, "assistant")
-        found.append(
-            (at, _message(assistant_id, run.thread_id, "assistant", shown, metadata, at))
-        )
+        found.append((at, _message(assistant_id, run.thread_id, "assistant", shown, metadata, at)))
         if turn.call is not None and turn.call.result is not None:
             tool_id = message_id(run, turn, "tool")
             found.append((at, _message(tool_id, run.thread_id, "tool", tool_message(turn), {}, at)))
@@ -60,7 +58,7 @@ def _written(sandbox: Sandbox, run: Run, *, optimized: bool) -> list[tuple[float
 
 
 def _message(
-    id_: str, thread_id: str, kind: str, content: Any, metadata: dict[str, Any], at: float
+    id_: str, thread_id: str, kind: str, content: object, metadata: dict[str, Any], at: float
 ) -> Message:
     message: Message = {
         "message_id": id_,

@@ -36,18 +36,17 @@ class Start:
     """What a start request says, whichever endpoint it came by."""
 
     account_id: str
-    agent_id: str | None
     dialect: Dialect
     request_id: str | None
     fault: Fault | None
 
 
-def agent_for(start: Start) -> Agent:
+def agent_for(start: Start, agent_id: str | None) -> Agent:
     """The agent to run, the default one when none is named. Raises Suna's 404."""
-    if not start.agent_id:
+    if not agent_id:
         return catalogue.DEFAULT_AGENT
-    errors.require_uuid(start.agent_id, "Failed to initiate agent session")
-    agent = catalogue.find(start.agent_id)
+    errors.require_uuid(agent_id, "Failed to initiate agent session")
+    agent = catalogue.find(agent_id)
     if agent is None or agent.private:
         raise errors.agent_not_startable(start.dialect)
     return agent

@@ -16,6 +16,9 @@ SELECT renum.procrastinate_defer_jobs_v1(ARRAY[
     ROW(%(queue)s, %(task)s, 0, %(lock)s, %(lock)s, %(args)s, NULL)
     ::renum.procrastinate_job_to_defer_v1
 ])
+WHERE NOT EXISTS (
+    SELECT FROM renum.procrastinate_jobs WHERE queueing_lock = %(lock)s AND status = 'todo'
+)
 """
 
 

@@ -49,7 +49,7 @@ class NotificationStore:
                 """,
                 (user_id,),
             )
-            items = [_notification(row) for row in await rows.fetchall()]
+            items = tuple(_notification(row) for row in await rows.fetchall())
             count = await counts.fetchone()
         assert count is not None  # noqa: S101  an aggregate always has one row
         total = count["unread"] if unread_only else count["total"]

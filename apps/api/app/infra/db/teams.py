@@ -104,7 +104,7 @@ class TeamStore:
             count = await self._connection.execute(
                 f"SELECT count(*) AS n FROM renum.teams t WHERE {where}", values
             )
-            items = [_summary(row) for row in await rows.fetchall()]
+            items = tuple(_summary(row) for row in await rows.fetchall())
             total = await count.fetchone()
         return Paged(items, total["n"] if total else 0)
 

@@ -1,0 +1,94 @@
+"""Executions (specification §4)."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
+
+from app.api.deps import CurrentUser, PageQuery, Services
+from app.api.errors import problem
+from app.domain.execution import (
+    Execution,
+    ExecutionFinished,
+    ExecutionNotFound,
+    ExecutionStatus,
+)
+from app.domain.reports import ExecutionFilters, ExecutionReport
+from app.schemas.executions import (
+    CancelledAnswer,
+    ExecutionAnswer,
+    ExecutionsAnswer,
+    LogsAnswer,
+)
+from app.schemas.paging import Pagination
+from app.usecases import executions
+
+router = APIRouter(prefix="/executions", tags=["Executions"])
+
+
+@router.get("", response_model=ExecutionsAnswer)
+async def list_executions(
+    user: CurrentUser,
+    services: Services,
+    page: PageQuery,
+    team_id: UUID | None = None,
+    status: Annotated[list[ExecutionStatus] | None, Query(description="Repeatable.")] = None,
+    created_after: AwareDatetime | None = None,
+    created_before: AwareDatetime | None = None,
+) -> dict[str, object]:
+    """List the caller's executions, newest first, without results and logs."""
+    filters = ExecutionFilters(
+        team_id=team_id,
+        statuses=tuple(status or ()),
+        created_after=created_after,
+        created_before=created_before,
+    )
+    found = await executions.list_executions(services.db, page, user_id=user.id, filters=filters)
+    return {"executions": found.items, "pagination": Pagination.of(page, found.total)}
+
+
+@router.get(
+    "/{execution_id}", response_model=ExecutionAnswer, responses=problem(ExecutionNotFound)
+)
+async def get_execution(
+    execution_id: UUID, user: CurrentUser, services: Services
+) -> ExecutionReport:
+    """Get an execution with its results so far and its latest log lines."""
+    return await executions.get_execution(services.db, execution_id, user_id=user.id)
+
+
+@router.get(
+    "/{execution_id}/logs", response_model=LogsAnswer, responses=problem(ExecutionNotFound)
+)
+async def list_execution_logs(
+    execution_id: UUID,
+    user: CurrentUser,
+    services: Services,
+    after: Annotated[int, Query(ge=0, le=2**31 - 1, description="The last `seq` known.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 500,
+) -> dict[str, object]:
+    """Get all log lines, page by page, oldest first."""
+    lines = await executions.execution_logs(
+        services.db, execution_id, user_id=user.id, after=after, limit=limit
+    )
+    return {"logs": lines, "next_after": lines[-1].seq if len(lines) == limit else None}
+
+
+@router.post(
+    "/{execution_id}/cancel",
+    response_model=CancelledAnswer,
+    responses=problem(ExecutionNotFound, ExecutionFinished),
+)
+async def cancel_execution(
+    execution_id: UUID, user: CurrentUser, services: Services
+) -> Execution:
+    """Cancel an execution at once; what runs at Suna is stopped."""
+    return await executions.cancel_execution(
+        services.db,
+        services.new_id,
+        services.limits,
+        execution_id,
+        user_id=user.id,
+        now=services.clock(),
+    )

@@ -1,0 +1,134 @@
+"""Teams (specification §3)."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.api.deps import CurrentUser, PageQuery, Services
+from app.api.errors import problem
+from app.domain.agents import SunaRefused, SunaUnavailable
+from app.domain.errors import Invalid
+from app.domain.execution import TooManyExecutions
+from app.domain.reports import ExecutionReport
+from app.domain.teams import (
+    Team,
+    TeamHasRunningExecutions,
+    TeamNotActive,
+    TeamNotFound,
+    UnknownAgent,
+)
+from app.domain.workflow import WorkflowHasCycle
+from app.schemas.base import Text
+from app.schemas.executions import ExecuteTeam, ExecutionAnswer
+from app.schemas.paging import Pagination
+from app.schemas.teams import CreateTeam, TeamAnswer, TeamsAnswer, UpdateTeam
+from app.usecases import executions, teams
+
+router = APIRouter(prefix="/teams", tags=["Teams"])
+
+_SAVING = (Invalid, UnknownAgent, WorkflowHasCycle, SunaRefused, SunaUnavailable)
+
+
+@router.get("", response_model=TeamsAnswer)
+async def list_teams(
+    user: CurrentUser,
+    services: Services,
+    page: PageQuery,
+    search: Annotated[Text | None, Query(max_length=200)] = None,
+) -> dict[str, object]:
+    """List the caller's teams, newest first; `search` looks at name and description."""
+    found = await teams.list_teams(services.db, page, user_id=user.id, search=search)
+    return {"teams": found.items, "pagination": Pagination.of(page, found.total)}
+
+
+@router.post("", response_model=TeamAnswer, status_code=201, responses=problem(*_SAVING))
+async def create_team(
+    body: CreateTeam, user: CurrentUser, services: Services, request: Request, response: Response
+) -> Team:
+    """Create a team; it is saved only when it could be run."""
+    team = await teams.create_team(
+        services.db,
+        services.agents,
+        services.new_id,
+        user_id=user.id,
+        name=body.name,
+        description=body.description,
+        workflow_type=body.workflow_type,
+        agents=[a.draft() for a in body.agents],
+        now=services.clock(),
+    )
+    response.headers["Location"] = request.app.url_path_for("get_team", team_id=team.id)
+    return team
+
+
+@router.get("/{team_id}", response_model=TeamAnswer, responses=problem(TeamNotFound))
+async def get_team(team_id: UUID, user: CurrentUser, services: Services) -> Team:
+    """Get a team with its agents."""
+    return await teams.get_team(services.db, team_id, user_id=user.id)
+
+
+@router.put(
+    "/{team_id}", response_model=TeamAnswer, responses=problem(TeamNotFound, *_SAVING)
+)
+async def update_team(
+    team_id: UUID, body: UpdateTeam, user: CurrentUser, services: Services
+) -> Team:
+    """Change what is named; running executions keep the plan they began with."""
+    changes = teams.TeamChanges(
+        name=body.name,
+        description=body.description,
+        describes="description" in body.model_fields_set,
+        workflow_type=body.workflow_type,
+        status=body.status,
+        agents=None if body.agents is None else [a.draft() for a in body.agents],
+    )
+    return await teams.update_team(
+        services.db,
+        services.agents,
+        services.new_id,
+        team_id,
+        user_id=user.id,
+        changes=changes,
+        now=services.clock(),
+    )
+
+
+@router.delete(
+    "/{team_id}", status_code=204, responses=problem(TeamNotFound, TeamHasRunningExecutions)
+)
+async def delete_team(team_id: UUID, user: CurrentUser, services: Services) -> None:
+    """Delete a team; its executions stay readable."""
+    await teams.delete_team(services.db, team_id, user_id=user.id)
+
+
+@router.post(
+    "/{team_id}/execute",
+    response_model=ExecutionAnswer,
+    status_code=202,
+    tags=["Executions"],
+    responses=problem(TeamNotFound, TeamNotActive, TooManyExecutions),
+)
+async def execute_team(
+    team_id: UUID,
+    body: ExecuteTeam,
+    user: CurrentUser,
+    services: Services,
+    request: Request,
+    response: Response,
+) -> ExecutionReport:
+    """Start an execution; watch it on the WebSocket, or ask for it at `Location`."""
+    report = await executions.execute_team(
+        services.db,
+        services.new_id,
+        services.limits,
+        team_id,
+        user_id=user.id,
+        prompt=body.input_data.prompt,
+        context=body.input_data.context,
+        config=body.execution_config,
+        now=services.clock(),
+    )
+    location = request.app.url_path_for("get_execution", execution_id=report.id)
+    response.headers["Location"] = location
+    return report

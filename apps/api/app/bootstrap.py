@@ -1,0 +1,49 @@
+"""The only place that joins ports to adapters."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+
+from uuid_utils.compat import uuid7
+
+from app.common.tasks import background
+from app.core.settings import Settings
+from app.infra.db.database import PostgresDatabase, create_pool
+from app.infra.suna.connect import connect as connect_suna
+from app.infra.supabase.connect import connect as connect_supabase
+from app.infra.websocket.bus import PostgresBus, PostgresOutput
+from app.infra.websocket.hub import Hub
+from app.usecases.services import Limits, Services
+
+
+@asynccontextmanager
+async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
+    """Open everything a process needs, and close it in the opposite order."""
+    async with AsyncExitStack() as stack:
+        pool = create_pool(
+            settings.database_url.get_secret_value(), size=settings.database_pool_size
+        )
+        await pool.open()
+        stack.push_async_callback(pool.close)
+        db = PostgresDatabase(pool)
+        suna = await stack.enter_async_context(connect_suna(settings))
+        supabase = await stack.enter_async_context(connect_supabase(settings))
+        hub = Hub(db, max_per_user=settings.ws_max_sockets_per_user)
+        bus = PostgresBus(
+            settings.direct_url.get_secret_value(), on_ring=hub.ring, on_output=hub.output
+        )
+        await stack.enter_async_context(background(bus.run(), name="doorbell"))
+        yield Services(
+            db=db,
+            agents=suna.agents,
+            runtime=suna.runtime,
+            identity=supabase.identity,
+            tokens=supabase.tokens,
+            live=hub,
+            output=PostgresOutput(pool),
+            limits=Limits(
+                running=settings.max_concurrent_executions, queued=settings.max_queued_executions
+            ),
+            clock=lambda: datetime.now(UTC),
+            new_id=uuid7,
+        )

@@ -1,0 +1,111 @@
+"""
+Logs: one line an event on stderr, JSON for machines or columns for people.
+
+Everything goes through here, also what libraries write with `logging`, and nothing leaves with
+a secret in it: the last step before a line is rendered takes them out, by name and by look.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+REDACTED = "[redacted]"
+
+_SECRET_NAMES = re.compile(
+    r"authorization|api[-_]?key|passw|token|secret|cookie|credential", re.IGNORECASE
+)
+_SECRET_LOOKS = (
+    # A JWT, whole or cut off.
+    (re.compile(r"eyJ[\w-]{8,}(\.[\w-]*){0,2}"), REDACTED),
+    # Keys of Supabase and Suna.
+    (re.compile(r"\b(sb_secret|sk)_\w+"), REDACTED),
+    (re.compile(r"\bBearer\s+[\w.~+/=-]+", re.IGNORECASE), f"Bearer {REDACTED}"),
+    # The password of postgresql://user:password@host
+    (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), rf"\1{REDACTED}@"),
+    # ... and of host=... password=...
+    (re.compile(r"(password=)('[^']*'|[^\s&]+)", re.IGNORECASE), rf"\1{REDACTED}"),
+)
+_DEEP_ENOUGH = 6
+
+#: Their INFO tells of every job and every statement.
+_CHATTY = ("procrastinate", "psycopg", "psycopg.pool", "asyncio", "alembic")
+
+
+def configure_logging(level: str, *, for_people: bool, stream: TextIO | None = None) -> None:
+    """Set up `structlog` and `logging` for this process; the last call counts."""
+    before: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    render: Processor = (
+        # Its own traceback shows local variables, where the secrets are.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if for_people
+        else structlog.processors.JSONRenderer()
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=before,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                redact,
+                render,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+    # Our middleware writes the access log, with the route instead of the path.
+    logging.getLogger("uvicorn.access").disabled = True
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *before,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
+def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> Mapping[str, Any]:
+    """A processor of structlog: the event without its secrets, wherever they hide."""
+    return _mapping(event, _DEEP_ENOUGH)
+
+
+def _mapping(values: MutableMapping[str, Any] | Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    return {
+        key: REDACTED
+        if isinstance(value, str | bytes) and _SECRET_NAMES.search(str(key))
+        else _clean(value, depth)
+        for key, value in values.items()
+    }
+
+
+def _clean(value: object, depth: int) -> object:
+    if isinstance(value, str):
+        for look, instead in _SECRET_LOOKS:
+            value = look.sub(instead, value)
+        return value
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if depth == 0:
+        return "..."
+    if isinstance(value, Mapping):
+        return _mapping(value, depth - 1)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean(item, depth - 1) for item in value]
+    # Anything else would be rendered by its repr, unseen.
+    return _clean(repr(value), depth - 1)

@@ -1,0 +1,151 @@
+"""
+Procrastinate, made to keep our promises: jobs of a dead worker are taken over within seconds,
+jobs of a stopping one handed over at once.
+
+Known edges of it are in architecture §1. Its tables live in our schema.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import procrastinate
+import psycopg
+from procrastinate import App, JobContext, PsycopgConnector
+from procrastinate.job_context import AbortReason
+from procrastinate.jobs import Job
+from procrastinate.retry import BaseRetryStrategy, RetryDecision
+
+from app.infra.db.jobs import DRIVE, QUEUE, STOP
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_S = 1.0
+#: A worker whose heart has not beaten for so long is dead.
+DEAD_AFTER_S = 4.0
+#: Looks for jobs whose notification was missed, and for jobs of dead workers.
+POLL_S = 1.0
+#: Tries of a remote stop before it is marked as unconfirmed: with the backoff, about an hour.
+MAX_STOP_TRIES = 60
+
+# One statement, so that two rescuers never take the same job, nor one that was taken meanwhile.
+_RESCUE = """
+WITH stalled AS (
+    SELECT job.id FROM renum.procrastinate_jobs job
+      LEFT JOIN renum.procrastinate_workers w ON w.id = job.worker_id
+     WHERE job.status = 'doing'
+       AND (w.id IS NULL OR w.last_heartbeat < now() - make_interval(secs => %s))
+       FOR UPDATE OF job SKIP LOCKED
+)
+SELECT id, renum.procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM stalled
+"""
+# A retried job does not ring by itself.
+_RING = """
+SELECT pg_notify('procrastinate_any_queue_v1', '{"type": "job_inserted", "job_id": 0}')
+"""
+
+Drive = Callable[[UUID], Awaitable[None]]
+StopRuns = Callable[[UUID, bool], Awaitable[None]]
+
+
+class _Retry(BaseRetryStrategy):
+    """A job is never lost: handed over at once when its worker stops, else tried again."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
+        if isinstance(exception, asyncio.CancelledError):
+            return RetryDecision(retry_in={"seconds": 0})
+        return RetryDecision(retry_in={"seconds": min(60, 2 ** min(job.attempts, 6))})
+
+
+class QueueWorker:
+    """Works on the queue until cancelled."""
+
+    def __init__(
+        self, url: str, *, drive: Drive, stop_runs: StopRuns, concurrency: int
+    ) -> None:
+        """*url* is a direct or session connection: it LISTENs."""
+        self._url = url
+        self._concurrency = concurrency
+        self._app = App(
+            connector=PsycopgConnector(
+                conninfo=url, min_size=1, max_size=4, configure=_set_up, name="renum-queue"
+            )
+        )
+
+        @self._app.task(name=DRIVE, queue=QUEUE, retry=_Retry(), pass_context=True)
+        async def drive_execution(context: JobContext, execution_id: str) -> None:
+            try:
+                await drive(UUID(execution_id))
+            except asyncio.CancelledError:
+                if context.abort_reason() is not AbortReason.USER_REQUEST:
+                    raise
+                # The execution was cancelled, and its rows say so already: the job is done.
+
+        @self._app.task(name=STOP, queue=QUEUE, retry=_Retry(), pass_context=True)
+        async def stop_remote_runs(context: JobContext, execution_id: str) -> None:
+            await stop_runs(UUID(execution_id), context.job.attempts >= MAX_STOP_TRIES)
+
+    async def run(self) -> None:
+        """Cancel it to stop: what runs is handed back to the queue, which takes well under 1 s."""
+        async with self._app.open_async():
+            rescuer = asyncio.create_task(self._rescue(), name="rescue stalled jobs")
+            try:
+                while True:
+                    await self._work()
+            finally:
+                rescuer.cancel()
+                await asyncio.gather(rescuer, return_exceptions=True)
+
+    async def _work(self) -> None:
+        """One life of a worker; ends when the database is away, and is then begun again."""
+        try:
+            await self._app.run_worker_async(
+                concurrency=self._concurrency,
+                install_signal_handlers=False,
+                fetch_job_polling_interval=POLL_S,
+                abort_job_polling_interval=POLL_S,
+                shutdown_graceful_timeout=0,
+                update_heartbeat_interval=HEARTBEAT_S,
+                stalled_worker_timeout=DEAD_AFTER_S,
+                delete_jobs="always",
+            )
+        except asyncio.CancelledError:
+            await self._ring()
+            raise
+        except (procrastinate.exceptions.ConnectorException, psycopg.Error) as error:
+            logger.warning("the queue's worker ended: %s", error)
+        await asyncio.sleep(POLL_S)
+
+    async def _rescue(self) -> None:
+        """Put jobs of dead workers back into the queue."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True
+                ) as connection:
+                    while True:
+                        cursor = await connection.execute(_RESCUE, (DEAD_AFTER_S,))
+                        if ids := [row[0] for row in await cursor.fetchall()]:
+                            logger.warning("took over %d jobs of dead workers: %s", len(ids), ids)
+                            await connection.execute(_RING)
+                        await asyncio.sleep(POLL_S)
+            except psycopg.Error as error:
+                # When the database is back, every heart has missed beats: let them beat first.
+                logger.warning("cannot look for stalled jobs: %s", error)
+                await asyncio.sleep(DEAD_AFTER_S)
+
+    async def _ring(self) -> None:
+        try:
+            async with await psycopg.AsyncConnection.connect(
+                self._url, autocommit=True
+            ) as connection:
+                await connection.execute(_RING)
+        except psycopg.Error as error:
+            logger.info("no worker was told of jobs handed over: %s", error)
+
+
+async def _set_up(connection: psycopg.AsyncConnection) -> None:
+    await connection.set_autocommit(True)
+    await connection.execute("SET search_path TO renum")

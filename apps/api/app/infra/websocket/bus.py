@@ -1,0 +1,91 @@
+"""
+The doorbell between processes: PostgreSQL NOTIFY. A lost ring loses nothing: rows are the truth.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from uuid import UUID
+
+import psycopg
+from pydantic_core import from_json, to_json
+
+from app.domain.errors import DatabaseUnavailable
+from app.domain.results import AgentResult
+from app.infra.db.database import Pool
+from app.infra.db.events import DOORBELL
+
+logger = logging.getLogger(__name__)
+
+OUTPUT = "renum_output"
+#: Characters of live text in one NOTIFY, whose payload PostgreSQL limits to 8,000 bytes.
+_MAX_CHUNK = 1_500
+_RECONNECT_S = 1.0
+
+OnRing = Callable[[UUID | None], None]
+OnOutput = Callable[[UUID, bytes], None]
+
+
+class PostgresBus:
+    """Listens on one connection of its own, for as long as `run` runs."""
+
+    def __init__(self, url: str, *, on_ring: OnRing, on_output: OnOutput) -> None:
+        """*url* is a direct or session connection. `on_ring(None)` means: anybody may have news."""
+        self._url = url
+        self._on_ring = on_ring
+        self._on_output = on_output
+
+    async def run(self) -> None:
+        """Listen until cancelled; comes back by itself after an outage."""
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True
+                ) as connection:
+                    await connection.execute(f"LISTEN {DOORBELL}")
+                    await connection.execute(f"LISTEN {OUTPUT}")
+                    # Rings may have been missed while nobody listened.
+                    self._on_ring(None)
+                    async for notification in connection.notifies():
+                        self._hear(notification)
+            except psycopg.Error as error:
+                logger.warning("the doorbell is away: %s", error)
+            await asyncio.sleep(_RECONNECT_S)
+
+    def _hear(self, notification: psycopg.Notify) -> None:
+        if notification.channel == DOORBELL:
+            self._on_ring(UUID(notification.payload))
+        else:
+            message = from_json(notification.payload)
+            self._on_output(UUID(message.pop("user_id")), to_json(message))
+
+
+class PostgresOutput:
+    """The `LiveOutput` port over NOTIFY."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def publish(
+        self, user_id: UUID, *, execution_id: UUID, result: AgentResult, offset: int, text: str
+    ) -> None:
+        try:
+            async with self._pool.connection() as connection:
+                for start in range(0, len(text), _MAX_CHUNK):
+                    message = {
+                        "user_id": user_id,
+                        "type": "agent_output",
+                        "data": {
+                            "execution_id": execution_id,
+                            "key": result.key,
+                            "agent_id": result.agent_id,
+                            "attempt": result.attempts,
+                            "offset": offset + start,
+                            "text": text[start : start + _MAX_CHUNK],
+                        },
+                    }
+                    await connection.execute(
+                        "SELECT pg_notify(%s, %s)", (OUTPUT, to_json(message).decode())
+                    )
+        except (psycopg.Error, DatabaseUnavailable) as error:
+            logger.info("a chunk of live output was lost: %s", error)

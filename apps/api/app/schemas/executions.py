@@ -1,0 +1,130 @@
+"""Executions as they are asked for and answered (specification §4)."""
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, StringConstraints, computed_field
+from pydantic_core import PydanticCustomError
+
+from app.domain.events import Progress
+from app.domain.execution import ExecutionConfig, ExecutionStatus
+from app.domain.results import AgentStatus, RemoteStop
+from app.schemas.base import Answer, Request
+from app.schemas.paging import Pagination
+
+MAX_CONTEXT_BYTES = 64 * 1024
+MAX_CONTEXT_DEPTH = 20
+
+
+def _bounded(context: dict[str, Any]) -> dict[str, Any]:
+    level: list[Any] = [context]
+    for _ in range(MAX_CONTEXT_DEPTH):
+        level = [
+            child
+            for value in level
+            for child in (value.values() if isinstance(value, dict) else value)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            break
+    else:
+        raise PydanticCustomError(
+            "too_deep", "must be nested at most {depth} levels deep", {"depth": MAX_CONTEXT_DEPTH}
+        )
+    if len(json.dumps(context, ensure_ascii=False).encode()) > MAX_CONTEXT_BYTES:
+        raise PydanticCustomError("too_large", "must be at most 64 KiB as JSON")
+    return context
+
+
+class InputData(Request):
+    prompt: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=100_000, pattern=r"\S"),
+        Field(examples=["Create a marketing campaign for product X"]),
+    ]
+    context: Annotated[dict[str, Any], AfterValidator(_bounded)] = Field(
+        {}, examples=[{"product": "Product X", "target_audience": "Young professionals"}]
+    )
+
+
+class ExecuteTeam(Request):
+    input_data: InputData
+    execution_config: ExecutionConfig = ExecutionConfig()
+
+
+class ExecutionSummaryAnswer(Answer):
+    execution_id: UUID = Field(validation_alias="id")
+    team_id: UUID
+    team_name: str
+    status: ExecutionStatus
+    created_at: datetime
+    started_at: datetime = Field(description="While pending: when it was accepted.")
+    estimated_completion: datetime
+    completed_at: datetime | None
+    cancelled_at: datetime | None
+    progress: Progress
+    error_code: str | None
+    error_message: str | None
+    queue_position: int | None = Field(description="From 1, while pending.")
+
+
+class ResultAnswer(Answer):
+    key: str
+    agent_id: UUID
+    agent_name: str
+    status: AgentStatus
+    output: str | None
+    needs_input: bool
+    error_code: str | None
+    error_message: str | None
+    execution_time_ms: int
+    attempts: int
+    input: str | None
+    usage: dict[str, int] | None = Field(description="Suna gives none: null.")
+    remote_stop: RemoteStop
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
+class LogAnswer(Answer):
+    seq: int
+    timestamp: datetime
+    level: str
+    message: str
+    agent_id: UUID | None
+
+
+class ExecutionAnswer(ExecutionSummaryAnswer):
+    """One execution in full."""
+
+    prompt: str = Field(exclude=True)
+    context: dict[str, Any] = Field(exclude=True)
+    execution_config: ExecutionConfig = Field(validation_alias="config")
+    results: list[ResultAnswer] = Field(description="For every agent of the plan, in plan order.")
+    logs: list[LogAnswer] = Field(description="The latest 500 lines.")
+    logs_truncated: bool
+    seq: int = Field(description="The number of the last event of this execution seen here.")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def input_data(self) -> dict[str, Any]:
+        """As it was asked for."""
+        return {"prompt": self.prompt, "context": self.context}
+
+
+class CancelledAnswer(Answer):
+    execution_id: UUID = Field(validation_alias="id")
+    status: ExecutionStatus
+    cancelled_at: datetime
+
+
+class ExecutionsAnswer(Answer):
+    executions: list[ExecutionSummaryAnswer]
+    pagination: Pagination
+
+
+class LogsAnswer(Answer):
+    logs: list[LogAnswer]
+    next_after: int | None = Field(description="Ask with this `after` for the lines that follow.")

@@ -1,0 +1,65 @@
+"""Whether Renum and what it stands on are well."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from app.schemas.base import Answer
+
+
+class Health(Answer):
+    """This process answers; nothing else was asked."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"status": "ok", "version": "1.0.0", "timestamp": "2025-08-15T11:18:00Z"}
+        }
+    )
+
+    status: Literal["ok"]
+    version: str
+    timestamp: datetime
+
+
+class Ready(Answer):
+    """Whether requests should be sent here."""
+
+    status: Literal["ready", "not_ready"]
+
+
+class Service(Answer):
+    """One thing that Renum stands on; `latency_ms` also tells how long a failure took."""
+
+    status: Literal["healthy", "unhealthy"]
+    latency_ms: int
+
+
+class Sockets(Answer):
+    status: Literal["healthy"]
+    connections: int = Field(description="Open WebSockets of this process.")
+
+
+class Queue(Answer):
+    """Jobs of all processes; without workers nothing runs."""
+
+    status: Literal["healthy", "unhealthy"]
+    latency_ms: int
+    pending: int | None
+    running: int | None
+    workers: int | None
+
+
+class Services(Answer):
+    database: Service
+    suna_backend: Service
+    supabase: Service
+    queue: Queue
+    websocket: Sockets
+
+
+class ServicesHealth(Answer):
+    """`degraded`: something works less; `down`: the database is away, so nothing does."""
+
+    status: Literal["ok", "degraded", "down"]
+    services: Services

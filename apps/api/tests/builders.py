@@ -1,0 +1,77 @@
+"""Valid things for tests; pass only what the test is about."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from app.domain.execution import Execution, ExecutionConfig
+from app.domain.teams import (
+    AgentConfig,
+    AgentDetails,
+    Role,
+    Team,
+    TeamAgent,
+    TeamStatus,
+    WorkflowType,
+)
+from app.domain.workflow import compile_plan
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def an_agent(key: str, order: int = 1, role: Role = Role.MEMBER, **config: object) -> TeamAgent:
+    return TeamAgent(
+        id=uuid4(),
+        agent_id=uuid4(),
+        key=key,
+        role=role,
+        order=order,
+        config=AgentConfig(**config),
+        agent_details=AgentDetails(name=key.title(), description=f"Does {key}"),
+    )
+
+
+def a_team(
+    *agents: TeamAgent,
+    workflow: WorkflowType = WorkflowType.SEQUENTIAL,
+    user_id: UUID | None = None,
+) -> Team:
+    return Team(
+        id=uuid4(),
+        user_id=user_id or uuid4(),
+        name="Marketing Team",
+        description="Team for marketing automation",
+        workflow_type=workflow,
+        status=TeamStatus.ACTIVE,
+        agents=agents or (an_agent("outline", 1), an_agent("draft", 2), an_agent("review", 3)),
+        version=1,
+        created_at=NOON,
+        updated_at=NOON,
+    )
+
+
+def an_execution(
+    team: Team | None = None,
+    *,
+    prompt: str = "Sell product X",
+    context: dict[str, object] | None = None,
+    queued: bool = False,
+    now: datetime = NOON,
+    **config: object,
+) -> Execution:
+    team = team or a_team()
+    return Execution.create(
+        team,
+        compile_plan(team.workflow_type, team.agents),
+        id=uuid4(),
+        prompt=prompt,
+        context=context or {},
+        config=ExecutionConfig(**config),
+        queued=queued,
+        typical_s=None,
+        now=now,
+    )
+
+
+def keys(things: Sequence[object]) -> list[str]:
+    return [t.key for t in things]

@@ -1,0 +1,81 @@
+"""The account's threads, and the messages of one."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+
+from renum_sandbox.context import CurrentSandbox
+from renum_sandbox.faults import Fault, Operation
+from renum_sandbox.suna import store
+from renum_sandbox.suna.access import thread_for, visible_runs
+from renum_sandbox.suna.caller import Account
+from renum_sandbox.suna.dialect import CurrentDialect, Dialect
+from renum_sandbox.suna.faulty_route import FAULT_KEY, FaultyRoute
+from renum_sandbox.suna.frames import iso
+from renum_sandbox.suna.messages import of_thread
+from renum_sandbox.suna.store import Thread
+
+router = APIRouter(route_class=FaultyRoute)
+
+
+@router.get("/threads")
+async def list_threads(
+    sandbox: CurrentSandbox,
+    account_id: Account,
+    page: Annotated[int, Query(ge=1)] = 1,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """Newest first; the project's name is the only trace of a prompt."""
+    found, total = store.threads(sandbox.state, account_id, limit=limit, offset=(page - 1) * limit)
+    pages = -(-total // limit)
+    return {
+        "threads": [_as_json(thread) for thread in found],
+        "pagination": {"page": page, "limit": limit, "total": total, "pages": pages},
+    }
+
+
+@router.get("/threads/{thread_id}/messages", tags=[Operation.MESSAGES])
+async def list_messages(
+    thread_id: str,
+    request: Request,
+    sandbox: CurrentSandbox,
+    account_id: Account,
+    dialect: CurrentDialect,
+    order: Literal["asc", "desc"] = "desc",
+    optimized: bool = True,
+) -> dict[str, Any]:
+    """All messages of a thread, unpaginated. `optimized` exists in era B only."""
+    thread = thread_for(sandbox, account_id, thread_id)
+    messages = of_thread(
+        sandbox,
+        thread.id,
+        optimized=optimized and dialect is Dialect.START,
+        with_assistant=request.scope.get(FAULT_KEY) is not Fault.EMPTY_ANSWER,
+    )
+    if order == "desc":
+        messages.reverse()
+    pending = visible_runs(sandbox, thread)[1]
+    return {"messages": messages, "_pending": True} if pending else {"messages": messages}
+
+
+def _as_json(thread: Thread) -> dict[str, Any]:
+    made = iso(thread.created_at)
+    return {
+        "thread_id": thread.id,
+        "account_id": thread.account_id,
+        "project_id": thread.project_id,
+        "metadata": {},
+        "is_public": False,
+        "created_at": made,
+        "updated_at": made,
+        "project": {
+            "project_id": thread.project_id,
+            "name": thread.name,
+            "description": "",
+            "account_id": thread.account_id,
+            "sandbox": {},
+            "is_public": False,
+            "created_at": made,
+            "updated_at": made,
+        },
+    }

@@ -1,0 +1,99 @@
+"""A sandbox inside the test process, on a real port."""
+
+import json
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from renum_sandbox import constants
+from renum_sandbox.app import create_sandbox
+from renum_sandbox.openai import ChatModel
+from renum_sandbox.server import listen, make_server, url_of
+
+_START_LIMIT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSandbox:
+    """`url` has no path: Suna is under `/api` and `/v1`, Supabase Auth under `/auth/v1`."""
+
+    url: str
+    suna_api_key: str = constants.SUNA_API_KEY
+    publishable_key: str = constants.PUBLISHABLE_KEY
+    secret_key: str = constants.SECRET_KEY
+
+    def starts(self) -> list[dict[str, Any]]:
+        """Every run that was started, oldest first; blocks for a few milliseconds."""
+        found: list[dict[str, Any]] = self._call("GET", "/sandbox/starts")["starts"]
+        return found
+
+    def fault(self, operation: str, fault: str, times: int = 1) -> None:
+        """Break the next `times` calls of an operation; see `renum_sandbox.faults`."""
+        body = {"operation": operation, "fault": fault, "times": times}
+        self._call("POST", "/sandbox/faults", body)
+
+    def clear_faults(self) -> None:
+        self._call("DELETE", "/sandbox/faults")
+
+    def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        request = urllib.request.Request(  # noqa: S310  the address is our own
+            self.url + path,
+            None if body is None else json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+            method=method,
+        )
+        # No proxy of the environment stands between two ends of one process.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=_START_LIMIT_S) as answer:
+            text = answer.read()
+        parsed: dict[str, Any] = json.loads(text or b"{}")
+        return parsed
+
+
+@contextmanager
+def running_sandbox(
+    data_dir: Path | None = None,
+    speed: float = 0.0,
+    *,
+    port: int = 0,
+    access_token_s: int = 3600,
+    ping_s: float = 5.0,
+    model: ChatModel | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Iterator[RunningSandbox]:
+    """
+    Serve a sandbox from a thread until the block ends; the arguments are `create_sandbox`'s.
+
+    Raises:
+        RuntimeError: it did not start; the reason is in its log.
+    """
+    bound = listen("127.0.0.1", port, data_dir)
+    url = url_of(bound)
+    app = create_sandbox(
+        data_dir=data_dir,
+        base_url=url,
+        speed=speed,
+        access_token_s=access_token_s,
+        ping_s=ping_s,
+        model=model,
+        clock=clock,
+    )
+    server = make_server(app)
+    thread = threading.Thread(target=server.run, args=([bound],), name="sandbox", daemon=True)
+    thread.start()
+    try:
+        give_up_at = time.monotonic() + _START_LIMIT_S
+        while not server.started:
+            if not thread.is_alive() or time.monotonic() > give_up_at:
+                raise RuntimeError("the sandbox did not start")
+            time.sleep(0.005)
+        yield RunningSandbox(url)
+    finally:
+        server.should_exit = True
+        thread.join(_START_LIMIT_S)
+        bound.close()
