@@ -22,7 +22,7 @@ async def run_worker(settings: Settings, services: Services) -> None:
         rng=SystemRandom(),
     )
 
-    async def stop(execution_id: UUID, last: bool) -> None:  # noqa: FBT001
+    async def stop(execution_id: UUID, last: bool) -> None:
         await stop_runs(services.db, services.runtime, execution_id, last=last)
 
     worker = QueueWorker(

@@ -4,8 +4,9 @@ Revision ID: 0001
 Revises:
 """
 
-from alembic import op
 from procrastinate.schema import SchemaManager
+
+from alembic import op
 
 revision = "0001"
 down_revision = None

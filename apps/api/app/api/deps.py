@@ -8,6 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection
 
 from app.api.client_ip import client_ip
+from app.api.openapi import ACCESS_TOKEN
 from app.common.paging import Page
 from app.core.settings import Settings
 from app.domain.errors import Unauthenticated
@@ -16,7 +17,7 @@ from app.usecases import services as _usecases
 
 _bearer = HTTPBearer(
     auto_error=False,
-    scheme_name="access_token",
+    scheme_name=ACCESS_TOKEN,
     bearerFormat="JWT",
     description="The `access_token` of `POST /auth/login` or `POST /auth/refresh`.",
 )

@@ -13,80 +13,31 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
-from app.api.validation import problems_in
-from app.domain.errors import (
-    BadRequest,
-    Conflict,
-    Forbidden,
-    Invalid,
-    LimitReached,
-    NotFound,
-    RenumError,
-    Unauthenticated,
-    Unavailable,
-    UpstreamRefused,
+from app.api.kinds import (
+    BodyTooLarge,
+    InternalError,
+    MalformedJson,
+    MethodNotAllowed,
+    RouteNotFound,
+    internal_error,
+    status_of,
 )
+from app.api.validation import problems_in
+from app.domain.errors import Invalid, RenumError, Unauthenticated
 
 PROBLEM_JSON = "application/problem+json"
 
 _log = structlog.get_logger(__name__)
 
 
-class RouteNotFound(NotFound):
-    code = "route_not_found"
-    title = "No such path"
-
-
-class MethodNotAllowed(RenumError):
-    code = "method_not_allowed"
-    title = "The path does not take this method"
-
-
-class BodyTooLarge(RenumError):
-    code = "body_too_large"
-    title = "The body is too large"
-
-
-class MalformedJson(Invalid):
-    code = "malformed_json"
-    title = "The body is not JSON"
-
-
-class InternalError(RenumError):
-    """Our fault. What happened is in the log, under the request's id, and nowhere else."""
-
-    code = "internal_error"
-    title = "Internal error"
-
-
-#: The nearest class of an error decides; what is not listed never reaches a client as itself.
-_STATUS: dict[type[RenumError], int] = {
-    BadRequest: 400,
-    Unauthenticated: 401,
-    Forbidden: 403,
-    NotFound: 404,
-    MethodNotAllowed: 405,
-    Conflict: 409,
-    BodyTooLarge: 413,
-    Invalid: 422,
-    LimitReached: 429,
-    InternalError: 500,
-    UpstreamRefused: 502,
-    Unavailable: 503,
-}
-
-
 class ProblemResponse(JSONResponse):
     media_type = PROBLEM_JSON
-
-
-def status_of(error: type[RenumError]) -> int:
-    """The HTTP status of an error class; 500 for one that is not meant for clients."""
-    return next((_STATUS[kind] for kind in error.__mro__ if kind in _STATUS), 500)
 
 
 def answer(
@@ -146,14 +97,8 @@ def example(error: type[RenumError]) -> dict[str, Any]:
         "request_id": "0199c4f6-7d3e-7a51-9c55-0f6f3f6d2b11",
     }
     if issubclass(error, Invalid):
-        value["errors"] = [
-            {"loc": ["body", "name"], "code": "missing", "message": "is required"}
-        ]
+        value["errors"] = [{"loc": ["body", "name"], "code": "missing", "message": "is required"}]
     return {"summary": error.title, "value": value}
-
-
-def internal_error() -> InternalError:
-    return InternalError("Something went wrong on our side. Quote the request_id when you ask.")
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -180,22 +125,27 @@ async def _invalid_request(connection: HTTPConnection, error: Exception) -> Prob
 
 async def _http_error(connection: HTTPConnection, error: Exception) -> ProblemResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
-    return answer(connection, _as_ours(connection, error), error.headers)
-
-
-def _as_ours(connection: HTTPConnection, error: HTTPException) -> RenumError:
     path = connection.url.path
     match error.status_code:
         case 404:
-            return RouteNotFound(f"There is nothing at {path}.")
+            return answer(connection, RouteNotFound(f"There is nothing at {path}."))
         case 405:
-            return MethodNotAllowed(f"{path} does not take {connection.scope['method']}.")
+            allowed = ", ".join(_allowed(connection))
+            refused = MethodNotAllowed(f"{path} takes {allowed} only.")
+            return answer(connection, refused, {"Allow": allowed})
         case 413:
-            return BodyTooLarge("The body is larger than 1 MiB.")
+            return answer(connection, BodyTooLarge("The body is larger than 1 MiB."))
         # FastAPI's word for a body that it could not even begin to parse: not UTF-8, or nested
         # deeper than the parser goes.
         case 400:
-            return MalformedJson("The body cannot be read as JSON.", ())
-        case _:
-            _log.error("an HTTP error of unknown meaning", status=error.status_code)
-            return internal_error()
+            return answer(connection, MalformedJson("The body cannot be read as JSON.", ()))
+        case status:
+            _log.error("an HTTP error that nothing here raises", status=status)
+            return answer(connection, internal_error())
+
+
+def _allowed(connection: HTTPConnection) -> list[str]:
+    """All methods of a path; Starlette would name those of the first route that matches."""
+    routes = iter_route_contexts(connection.app.routes)
+    methods = [r.methods or () for r in routes if r.matches(connection.scope)[0] is not Match.NONE]
+    return sorted({method for found in methods for method in found})

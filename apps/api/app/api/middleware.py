@@ -12,7 +12,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import BodyTooLarge, answer, internal_error
+from app.api.errors import answer
+from app.api.kinds import BodyTooLarge, internal_error
 from app.core.settings import Settings
 
 MAX_BODY_BYTES = 1024 * 1024

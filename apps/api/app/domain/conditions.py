@@ -1,4 +1,4 @@
-"""Conditions of an agent: `{field, operator, value}`, decided from what a run has produced so far."""
+"""Conditions of an agent: `{field, operator, value}`, decided from what a run has so far."""
 
 import json
 import re

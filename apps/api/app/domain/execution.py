@@ -209,9 +209,20 @@ class Execution:
         seconds = result.execution_time_ms / 1000
         self._log(now, "info", f"{result.agent_name} completed{asks} in {seconds:.1f} s", result)
 
-    def fail(self, key: str, failure: Failure, now: datetime, *, retry_in_s: float | None) -> None:
-        """An attempt failed: for good, or with another one due in *retry_in_s* seconds."""
+    def fail(
+        self,
+        key: str,
+        failure: Failure,
+        now: datetime,
+        *,
+        retry_in_s: float | None,
+        still_runs: bool = False,
+    ) -> None:
+        """An attempt failed: for good, or with another one due in *retry_in_s* seconds.
+        `still_runs` says that its remote run has to be stopped."""
         result = self._running(key)
+        if still_runs:
+            result.remote_stop = RemoteStop.PENDING
         result.error_code, result.error_message = failure.code, failure.message
         if retry_in_s is None:
             self._end(result, AgentStatus.FAILED, now)

@@ -153,7 +153,7 @@ def _unique(keys: Iterable[str]) -> list[str]:
 
 
 def _plan_order(agents: Sequence[TeamAgent], needs: dict[str, list[str]]) -> list[TeamAgent]:
-    """Kahn's algorithm; among steps that are free the lower order, then the earlier place, first."""
+    """Kahn's algorithm; of the free steps the lower order, then the earlier place, comes first."""
     rank = {a.key: (a.order, i) for i, a in enumerate(agents)}
     by_key = {a.key: a for a in agents}
     waiting = {key: set(keys) for key, keys in needs.items()}

@@ -51,10 +51,12 @@ class Answer(BaseModel):
     """
     The body of an answer, read from a domain object.
 
-    No field has a default: clients then see every field as required.
+    Every field is always there, so clients see it as required.
     """
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(
+        from_attributes=True, json_schema_serialization_defaults_required=True
+    )
 
 
 def _problems(body: object) -> Iterator[tuple[Loc, PydanticCustomError]]:

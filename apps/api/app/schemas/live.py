@@ -21,7 +21,7 @@ class Authenticate(Request):
 
 class Ping(Request):
     type: Literal["ping"]
-    data: dict[str, Any] = {}
+    data: dict[str, Any] = Field(default_factory=dict)
 
 
 #: Reads one message. Raises pydantic.ValidationError.

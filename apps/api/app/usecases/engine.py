@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from uuid import UUID
 
@@ -162,7 +163,7 @@ class _Drive:
                 taken_over = False
             outcome = await self._attempt(result, taken_over=taken_over)
             taken_over = False
-            await self._change(group, lambda now, o=outcome: self._record(result, o, now))
+            await self._change(group, partial(self._record, result, outcome))
 
     async def _begin_again(self, result: AgentResult) -> None:
         engine = self._engine
@@ -172,9 +173,7 @@ class _Drive:
             self._execution.begin_again(result.key, engine.clock(), engine.new_id)
             await engine.save(self._execution)
 
-    async def _change(
-        self, group: asyncio.TaskGroup, change: Callable[[datetime], None]
-    ) -> None:
+    async def _change(self, group: asyncio.TaskGroup, change: Callable[[datetime], None]) -> None:
         """Apply a change, do what it allows, store both at once, start what may start."""
         engine, execution = self._engine, self._execution
         async with self._turn:
@@ -201,9 +200,7 @@ class _Drive:
                 stretched = None if delay is None else delay * self._engine.pace.backoff
                 execution.fail(result.key, outcome, now, retry_in_s=stretched)
             case StillRuns():
-                execution.fail(
-                    result.key, outcome.failure, now, retry_in_s=None, still_runs=True
-                )
+                execution.fail(result.key, outcome.failure, now, retry_in_s=None, still_runs=True)
             case Wait():
                 execution.wait(result.key, now, delay_s=outcome.delay_s, why=outcome.why)
 
@@ -256,7 +253,7 @@ class _Drive:
             raise
 
     async def _find(self, result: AgentResult, key: UUID) -> RunRef | None:
-        """Look for a run that may have been started, until Suna has surely done what it was asked."""
+        """Look for a run that may have been started, until Suna surely did what it was asked."""
         engine = self._engine
         since = result.attempt_at or engine.clock()
         for delay in (*engine.pace.look_again, None):

@@ -22,6 +22,7 @@ from app.domain.results import AgentResult, RemoteStop
 from app.domain.teams import Team, TeamSummary
 from app.domain.users import Identity, Session
 
+
 class Clock(Protocol):
     def __call__(self) -> datetime:
         """Now, in UTC."""
@@ -90,9 +91,7 @@ class AgentRuntime(Protocol):
 
         None means: surely not started. Raises SunaUnavailable, SunaRefused."""
 
-    async def follow(
-        self, run: RunRef, on_text: Callable[[str], Awaitable[None]]
-    ) -> RunState:
+    async def follow(self, run: RunRef, on_text: Callable[[str], Awaitable[None]]) -> RunState:
         """
         Wait for the end of a run, handing on text as it comes; returns the final state.
 
@@ -192,9 +191,7 @@ class Executions(Protocol):
     async def stops(self, execution_id: UUID) -> list[AgentResult]:
         """Results whose remote run is still to be stopped."""
 
-    async def set_remote_stop(
-        self, execution_id: UUID, key: str, state: RemoteStop
-    ) -> None: ...
+    async def set_remote_stop(self, execution_id: UUID, key: str, state: RemoteStop) -> None: ...
 
 
 class Notifications(Protocol):

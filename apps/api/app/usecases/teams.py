@@ -155,7 +155,9 @@ async def _assemble(
         raise UnknownAgent(
             f"Suna has no agent {', '.join(sorted(map(str, unknown)))}.",
             [
-                Problem(("agents", i, "agent_id"), "unknown_agent", f"There is no agent {d.agent_id}.")
+                Problem(
+                    ("agents", i, "agent_id"), "unknown_agent", f"There is no agent {d.agent_id}."
+                )
                 for i, d in enumerate(drafts)
                 if d.agent_id in unknown
             ],

@@ -48,9 +48,7 @@ async def list_executions(
     return {"executions": found.items, "pagination": Pagination.of(page, found.total)}
 
 
-@router.get(
-    "/{execution_id}", response_model=ExecutionAnswer, responses=problem(ExecutionNotFound)
-)
+@router.get("/{execution_id}", response_model=ExecutionAnswer, responses=problem(ExecutionNotFound))
 async def get_execution(
     execution_id: UUID, user: CurrentUser, services: Services
 ) -> ExecutionReport:
@@ -58,9 +56,7 @@ async def get_execution(
     return await executions.get_execution(services.db, execution_id, user_id=user.id)
 
 
-@router.get(
-    "/{execution_id}/logs", response_model=LogsAnswer, responses=problem(ExecutionNotFound)
-)
+@router.get("/{execution_id}/logs", response_model=LogsAnswer, responses=problem(ExecutionNotFound))
 async def list_execution_logs(
     execution_id: UUID,
     user: CurrentUser,
@@ -80,9 +76,7 @@ async def list_execution_logs(
     response_model=CancelledAnswer,
     responses=problem(ExecutionNotFound, ExecutionFinished),
 )
-async def cancel_execution(
-    execution_id: UUID, user: CurrentUser, services: Services
-) -> Execution:
+async def cancel_execution(execution_id: UUID, user: CurrentUser, services: Services) -> Execution:
     """Cancel an execution at once; what runs at Suna is stopped."""
     return await executions.cancel_execution(
         services.db,

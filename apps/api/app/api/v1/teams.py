@@ -68,9 +68,7 @@ async def get_team(team_id: UUID, user: CurrentUser, services: Services) -> Team
     return await teams.get_team(services.db, team_id, user_id=user.id)
 
 
-@router.put(
-    "/{team_id}", response_model=TeamAnswer, responses=problem(TeamNotFound, *_SAVING)
-)
+@router.put("/{team_id}", response_model=TeamAnswer, responses=problem(TeamNotFound, *_SAVING))
 async def update_team(
     team_id: UUID, body: UpdateTeam, user: CurrentUser, services: Services
 ) -> Team:

@@ -36,7 +36,7 @@ AUTHENTICATION_TIMEOUT = 4408
 TOO_MANY = 4429
 
 
-class _Close(Exception):  # noqa: N818  control flow, not an error
+class _Close(Exception):
     def __init__(self, code: int, reason: str) -> None:
         self.code, self.reason = code, reason
 
@@ -49,8 +49,9 @@ async def watch(socket: WebSocket, services: Services, settings: CurrentSettings
     try:
         origin = socket.headers.get("origin")
         if origin is not None and origin not in settings.cors_origins:
-            raise _Close(FORBIDDEN_ORIGIN, "origin not allowed")
-        await _Watch(socket, services).run()
+            await socket.close(FORBIDDEN_ORIGIN, "origin not allowed")
+        else:
+            await _Watch(socket, services).run()
     except _Close as close:
         if socket.application_state is WebSocketState.CONNECTED:
             await socket.close(close.code, close.reason)
@@ -204,7 +205,9 @@ class _Watch:
             if frame["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(frame.get("code", 1000))
             try:
-                message = client_message.validate_json(frame.get("text") or frame.get("bytes") or "")
+                message = client_message.validate_json(
+                    frame.get("text") or frame.get("bytes") or ""
+                )
             except ValidationError:
                 self._malformed += 1
                 if self._malformed >= MAX_MALFORMED:

@@ -78,9 +78,12 @@ class PostgresDatabase:
         # In pipeline mode statements wait for each other only where a result is read: a
         # transition that reads nothing is one round trip, BEGIN and COMMIT included.
         with _translated():
-            async with self._pool.connection() as connection, connection.pipeline():
-                async with connection.transaction():
-                    yield PostgresTransaction(connection)
+            async with (
+                self._pool.connection() as connection,
+                connection.pipeline(),
+                connection.transaction(),
+            ):
+                yield PostgresTransaction(connection)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[PostgresTransaction]:
@@ -107,7 +110,5 @@ class _translated:  # noqa: N801  a context manager, used like a function
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         if isinstance(error, psycopg.Error) and error.sqlstate == _FENCED:
             raise Fenced("Another worker has taken over, or it was cancelled.") from error
-        if isinstance(error, psycopg_pool.PoolTimeout | psycopg_pool.PoolClosed) or (
-            isinstance(error, psycopg.OperationalError)
-        ):
+        if isinstance(error, psycopg.OperationalError | psycopg_pool.PoolClosed):
             raise DatabaseUnavailable("The database does not answer; try again.") from error

@@ -304,9 +304,7 @@ class ExecutionStore:
                 ),
                 values,
             )
-            items = tuple(
-                ExecutionSummary(**_summary_values(row)) for row in await rows.fetchall()
-            )
+            items = tuple(ExecutionSummary(**_summary_values(row)) for row in await rows.fetchall())
             total = await count.fetchone()
         return Paged(items, total["n"] if total else 0)
 

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
-from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
+
+from alembic import command
 
 #: Any number, the same everywhere: processes that start together migrate one after the other.
 _ADVISORY_LOCK = 7_281_866_021

@@ -61,9 +61,7 @@ class _Retry(BaseRetryStrategy):
 class QueueWorker:
     """Works on the queue until cancelled."""
 
-    def __init__(
-        self, url: str, *, drive: Drive, stop_runs: StopRuns, concurrency: int
-    ) -> None:
+    def __init__(self, url: str, *, drive: Drive, stop_runs: StopRuns, concurrency: int) -> None:
         """*url* is a direct or session connection: it LISTENs."""
         self._url = url
         self._concurrency = concurrency

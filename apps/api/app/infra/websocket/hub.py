@@ -56,7 +56,7 @@ class Watcher:
             await self._news.wait()
         taken = list(self._waiting)
         self._waiting.clear()
-        self.last_event_id = max(self.last_event_id, max(id_ for id_, _ in taken))
+        self.last_event_id = max(self.last_event_id, *(id_ for id_, _ in taken))
         return [message for _, message in taken]
 
     async def _read_page(self) -> list[bytes]:

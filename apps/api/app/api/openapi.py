@@ -1,0 +1,67 @@
+"""
+The OpenAPI document, completed with what FastAPI cannot know.
+
+Operations name the errors of their own; what follows from their form (a token, a body,
+parameters) is added here, so that no router can forget it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+
+from app.api.errors import PROBLEM_JSON, documented_response, example
+from app.api.kinds import BodyTooLarge, InternalError, MalformedJson, status_of
+from app.domain.errors import Invalid, RenumError, Unauthenticated
+from app.domain.users import AuthUnavailable, InvalidToken
+from app.schemas.problems import Problem
+
+#: The name of the security scheme that access tokens have in the document.
+ACCESS_TOKEN = "access_token"  # noqa: S105  a name
+
+#: FastAPI's own shape of a 422, which nothing here answers with.
+_REPLACED = ("HTTPValidationError", "ValidationError")
+
+
+class DocumentedApi(FastAPI):
+    """A FastAPI whose document tells of every problem, in the shape that it really has."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        schemas: dict[str, Any] = document.setdefault("components", {}).setdefault("schemas", {})
+        if Problem.__name__ not in schemas:
+            _, ours = models_json_schema(
+                [(Problem, "validation")], ref_template="#/components/schemas/{model}"
+            )
+            schemas.update(ours["$defs"])
+            for name in _REPLACED:
+                schemas.pop(name, None)
+            for operation in _operations(document):
+                _complete(operation)
+        return document
+
+
+def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for path in document.get("paths", {}).values():
+        yield from path.values()
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    if "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]
+    for error in _errors_of_its_form(operation):
+        status = status_of(error)
+        entry = responses.setdefault(str(status), documented_response(status))
+        entry["content"][PROBLEM_JSON]["examples"].setdefault(error.code, example(error))
+
+
+def _errors_of_its_form(operation: dict[str, Any]) -> Iterator[type[RenumError]]:
+    if any(ACCESS_TOKEN in scheme for scheme in operation.get("security", ())):
+        yield from (Unauthenticated, InvalidToken, AuthUnavailable)
+    if "requestBody" in operation:
+        yield from (BodyTooLarge, MalformedJson)
+    if "requestBody" in operation or "parameters" in operation:
+        yield Invalid
+    yield InternalError

@@ -1,0 +1,57 @@
+"""Reads the text that a running agent streams (suna.md §1.5)."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import aiohttp
+from pydantic_core import from_json
+
+from app.infra.suna.answers import decoded
+
+_ENDS = ("completed", "failed", "stopped", "END_STREAM", "STOP", "ERROR", "error")
+
+
+async def frames(body: aiohttp.StreamReader) -> AsyncIterator[Mapping[str, Any]]:
+    """The JSON objects of unnamed `data:` frames; what is none is passed over."""
+    async for line in body:
+        if line.startswith(b"data:"):
+            try:
+                frame = from_json(line[5:].strip())
+            except ValueError:
+                continue
+            if isinstance(frame, Mapping):
+                yield frame
+
+
+def is_end(frame: Mapping[str, Any]) -> bool:
+    """Whether the run is over; a turn's end is not. `status` decides which way it ended."""
+    return frame.get("type") == "status" and frame.get("status") in _ENDS
+
+
+class TextStream:
+    """
+    Turns frames into new text.
+
+    Chunks add up; the complete message that follows them repeats what they said, so that only
+    what is new of it is text.
+    """
+
+    def __init__(self) -> None:
+        self._turn = ""
+
+    def add(self, frame: Mapping[str, Any]) -> str:
+        """The new text in a frame, often none."""
+        if frame.get("type") != "assistant":
+            return ""
+        content = decoded(frame.get("content"))
+        text = content.get("content") if isinstance(content, Mapping) else content
+        if not isinstance(text, str):
+            return ""
+        metadata = decoded(frame.get("metadata"))
+        status = metadata.get("stream_status") if isinstance(metadata, Mapping) else None
+        if status == "chunk":
+            self._turn += text
+            return text
+        new = text.removeprefix(self._turn) if text.startswith(self._turn) else ""
+        self._turn = ""
+        return new

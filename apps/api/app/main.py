@@ -1,0 +1,90 @@
+"""The application: routers, middleware, error answers, and what lives as long as it does."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from app import __version__
+from app.api import health
+from app.api.errors import add_error_handlers
+from app.api.middleware import middleware
+from app.api.openapi import DocumentedApi
+from app.api.v1 import agents, auth, executions, notifications, teams, ws
+from app.bootstrap import bootstrap
+from app.common.tasks import background
+from app.core.settings import Settings
+from app.usecases.services import Services
+from app.worker import run_worker
+
+DESCRIPTION = """\
+Teams of [Suna](https://github.com/kortix-ai/suna) agents, run durably and watched live.
+
+1. `POST {prefix}/auth/login` gives an `access_token`: press **Authorize** and paste it.
+2. `GET {prefix}/agents` lists the agents; `POST {prefix}/teams` makes a team of them.
+3. `POST {prefix}/teams/{{team_id}}/execute` runs it; `GET {prefix}/executions/{{execution_id}}`
+   shows how far it is, and the WebSocket `{prefix}/ws` tells of every change as it happens.
+
+Every error is `application/problem+json` (RFC 9457); branch on its `code`.
+"""
+TAGS = [
+    {"name": "Authentication", "description": "Sign in, stay signed in, sign out."},
+    {"name": "Agents", "description": "Suna's agents, which teams are made of."},
+    {"name": "Teams", "description": "Agents that work together, and how."},
+    {"name": "Executions", "description": "Runs of teams: progress, results, logs."},
+    {"name": "Notifications", "description": "What ended while nobody watched."},
+    {"name": "Health", "description": "Whether Renum and what it stands on are well."},
+]
+
+OpenServices = Callable[[Settings], AbstractAsyncContextManager[Services]]
+
+
+def create_app(
+    settings: Settings, *, worker: bool = True, open_services: OpenServices = bootstrap
+) -> FastAPI:
+    """
+    The API; with *worker*, executions run in this process too.
+
+    Connections are opened by its lifespan, so making it needs neither database nor network.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            services = await stack.enter_async_context(open_services(settings))
+            app.state.services = services
+            if worker:
+                await stack.enter_async_context(
+                    background(run_worker(settings, services), name="worker")
+                )
+            yield
+
+    app = DocumentedApi(
+        title="Renum API",
+        version=__version__,
+        description=DESCRIPTION.format(prefix=settings.api_prefix),
+        openapi_tags=TAGS,
+        servers=[{"url": "/"}],
+        lifespan=lifespan,
+        middleware=middleware(settings),
+        generate_unique_id_function=_operation_id,
+        # A redirect would send a body and a token once more, to wherever a proxy says.
+        redirect_slashes=False,
+        redoc_url=None,
+        swagger_ui_parameters=_SWAGGER,
+    )
+    app.state.settings = settings
+    add_error_handlers(app)
+    app.include_router(health.router)
+    for module in (auth, agents, teams, executions, notifications, ws):
+        app.include_router(module.router, prefix=settings.api_prefix)
+    return app
+
+
+_SWAGGER: dict[str, Any] = {"persistAuthorization": True, "displayRequestDuration": True}
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

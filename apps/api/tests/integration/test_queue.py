@@ -1,0 +1,214 @@
+"""The queue's worker on a real PostgreSQL: nothing waits, nothing is lost."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from random import Random
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from app.common.tasks import background
+from app.domain.agents import Answer
+from app.domain.execution import Execution
+from app.infra.db.database import PostgresDatabase, create_pool
+from app.infra.queue.worker import QueueWorker
+from app.usecases.engine import Engine, Pace
+from app.usecases.executions import cancel_execution
+from app.usecases.remote_stop import stop_runs
+from app.usecases.services import Limits
+from tests.builders import a_team, an_agent, an_execution
+from tests.fake_runtime import FakeRuntime
+
+LIMITS = Limits(running=5, queued=100)
+
+
+class Silent:
+    async def publish(self, user_id: UUID, **_: object) -> None:
+        pass
+
+
+class Stack:
+    """A database of its own, and workers on it."""
+
+    def __init__(self, url: str, db: PostgresDatabase) -> None:
+        self.url, self.db = url, db
+        self.runtime = FakeRuntime()
+
+    def worker(self) -> QueueWorker:
+        engine = Engine(
+            db=self.db,
+            runtime=self.runtime,
+            output=Silent(),
+            limits=LIMITS,
+            clock=lambda: datetime.now(UTC),
+            new_id=uuid4,
+            rng=Random(1),
+            pace=Pace(look_again=(0,), output=0, backoff=0),
+        )
+
+        async def stop(execution_id: UUID, last: bool) -> None:
+            await stop_runs(self.db, self.runtime, execution_id, last=last)
+
+        return QueueWorker(self.url, drive=engine.drive, stop_runs=stop, concurrency=50)
+
+    async def submit(self, *, limit: int = 3) -> Execution:
+        team = a_team(an_agent("a", 1), an_agent("b", 2))
+        execution = an_execution(team, now=datetime.now(UTC), parallel_limit=limit)
+        async with self.db.transaction() as tx:
+            await tx.executions.add(execution)
+            await tx.jobs.drive(execution.id)
+        return execution
+
+    async def status(self, execution: Execution) -> str:
+        async with self.db.reading() as tx:
+            report = await tx.executions.report(execution.id, user_id=execution.user_id)
+        return report.status
+
+    async def until(self, execution: Execution, status: str) -> None:
+        async with asyncio.timeout(20):
+            while await self.status(execution) != status:
+                await asyncio.sleep(0.02)
+
+    async def jobs(self) -> int:
+        async with self.db.reading() as tx:
+            depth = await tx.jobs.depth()
+        return depth.pending + depth.running
+
+
+@pytest.fixture
+async def stack(new_database: Callable[[], str]) -> AsyncIterator[Stack]:
+    url = new_database()
+    async with create_pool(url, size=5) as pool:
+        yield Stack(url, PostgresDatabase(pool))
+
+
+async def test_a_job_is_picked_up_and_gone_when_done(stack: Stack) -> None:
+    async with background(stack.worker().run(), name="worker"):
+        execution = await stack.submit()
+        await stack.until(execution, "completed")
+        async with asyncio.timeout(5):
+            while await stack.jobs():
+                await asyncio.sleep(0.02)
+
+
+async def test_a_cancelled_execution_is_let_go_and_its_run_stopped(stack: Stack) -> None:
+    async def forever(_agent: UUID, _prompt: str) -> Answer:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    stack.runtime.behaviour = forever
+    async with background(stack.worker().run(), name="worker"):
+        execution = await stack.submit()
+        async with asyncio.timeout(5):
+            while not stack.runtime.keys:
+                await asyncio.sleep(0.02)
+        await cancel_execution(
+            stack.db,
+            uuid4,
+            LIMITS,
+            execution.id,
+            user_id=execution.user_id,
+            now=datetime.now(UTC),
+        )
+        async with asyncio.timeout(10):
+            while await stack.jobs() or not stack.runtime.stopped:
+                await asyncio.sleep(0.02)
+    assert await stack.status(execution) == "cancelled"
+
+
+async def test_a_stopping_worker_hands_its_executions_over(stack: Stack) -> None:
+    gate = asyncio.Event()
+
+    async def gated(_agent: UUID, _prompt: str) -> Answer:
+        await gate.wait()
+        return Answer("done")
+
+    stack.runtime.behaviour = gated
+    async with background(stack.worker().run(), name="first"):
+        execution = await stack.submit()
+        async with asyncio.timeout(5):
+            while not stack.runtime.keys:
+                await asyncio.sleep(0.02)
+    assert await stack.jobs() == 1
+    gate.set()
+    async with background(stack.worker().run(), name="second"):
+        await stack.until(execution, "completed")
+    assert len(stack.runtime.starts) == 2
+
+
+async def test_the_executions_of_a_dead_worker_are_taken_over(stack: Stack) -> None:
+    """A worker that died leaves a job in doing, and a heart that stands still."""
+    execution = await stack.submit()
+    async with await psycopg.AsyncConnection.connect(stack.url, autocommit=True) as connection:
+        await connection.execute("SET search_path TO renum")
+        cursor = await connection.execute(
+            """
+            INSERT INTO procrastinate_workers (last_heartbeat)
+            VALUES (now() - interval '1 minute') RETURNING id
+            """
+        )
+        (worker_id,) = await cursor.fetchone() or (None,)
+        await connection.execute("SELECT procrastinate_fetch_job_v2(NULL, %s)", (worker_id,))
+    async with background(stack.worker().run(), name="rescuer"):
+        await stack.until(execution, "completed")
+
+
+async def test_a_drive_that_breaks_is_tried_again(stack: Stack) -> None:
+    broken = True
+
+    async def drive(execution_id: UUID) -> None:
+        nonlocal broken
+        if broken:
+            broken = False
+            raise RuntimeError("a defect")
+        await done.put(execution_id)
+
+    done: asyncio.Queue[UUID] = asyncio.Queue()
+    worker = QueueWorker(stack.url, drive=drive, stop_runs=_never, concurrency=5)
+    async with background(worker.run(), name="worker"):
+        execution = await stack.submit()
+        async with asyncio.timeout(10):
+            assert await done.get() == execution.id
+
+
+async def _never(_execution_id: UUID, _last: bool) -> None:
+    raise AssertionError
+
+
+async def test_an_outage_of_the_database_ends_neither_worker_nor_execution(stack: Stack) -> None:
+    """Every connection is cut while an agent runs."""
+    gate = asyncio.Event()
+
+    async def gated(_agent: UUID, _prompt: str) -> Answer:
+        await gate.wait()
+        return Answer("done")
+
+    stack.runtime.behaviour = gated
+    async with background(stack.worker().run(), name="worker"):
+        execution = await stack.submit()
+        async with asyncio.timeout(5):
+            while not stack.runtime.keys:
+                await asyncio.sleep(0.02)
+        with contextlib.suppress(psycopg.OperationalError):
+            async with await psycopg.AsyncConnection.connect(stack.url, autocommit=True) as cutter:
+                await cutter.execute(
+                    """
+                    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                     WHERE datname = current_database() AND pid <> pg_backend_pid()
+                    """
+                )
+        gate.set()
+        await stack_until_any(stack, execution)
+    assert len(stack.runtime.starts) == 2
+
+
+async def stack_until_any(stack: Stack, execution: Execution) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(Exception):
+                if await stack.status(execution) == "completed":
+                    return
+            await asyncio.sleep(0.05)
