@@ -40,27 +40,27 @@ def serve(
     """
     model = ChatModel.from_env(os.environ)
     try:
-        bound = listen(host, port, data_dir)
-        app = create_sandbox(
-            data_dir=data_dir,
-            base_url=url_of(bound),
-            speed=speed,
-            access_token_s=_access_token_s(),
-            model=model,
-        )
+        with listen(host, port, data_dir) as bound:
+            app = create_sandbox(
+                data_dir=data_dir,
+                base_url=url_of(bound),
+                speed=speed,
+                access_token_s=_access_token_s(),
+                model=model,
+            )
+            server = make_server(app, ready_line=f"renum-sandbox ready {url_of(bound)}")
+            if model is not None:
+                typer.echo(f"agents answer with {model.name} at {model.base_url}", err=True)
+            # uvicorn raises a signal again when it is done, for whoever handled it before. With
+            # these, that ends in a clean exit; and a signal before its time is not lost.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, server.handle_exit)
+            if exit_with_parent:
+                threading.Thread(target=_exit_at_end_of_stdin, name="parent", daemon=True).start()
+            server.run([bound])
     except (NotLoopback, NotInProduction, OSError, ValueError) as error:
         typer.echo(f"renum-sandbox: {error}", err=True)
         raise typer.Exit(2) from error
-    if model is not None:
-        typer.echo(f"agents answer with {model.name} at {model.base_url}", err=True)
-    server = make_server(app, ready_line=f"renum-sandbox ready {url_of(bound)}")
-    # uvicorn raises the signal again when it is done; these make that a clean exit.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    if exit_with_parent:
-        threading.Thread(target=_exit_at_end_of_stdin, name="parent", daemon=True).start()
-    server.run([bound])
-    bound.close()
     if not server.started:
         raise typer.Exit(1)
 

@@ -44,14 +44,10 @@ class Sandbox:
         return self.options.clock()
 
 
-def _sandbox_of(request: Request) -> Sandbox:
-    sandbox: Sandbox = request.app.state.sandbox
-    return sandbox
-
-
 # `async` keeps the look-up on the event loop: FastAPI sends plain functions to a thread.
 async def _current(request: Request) -> Sandbox:
-    return _sandbox_of(request)
+    sandbox: Sandbox = request.app.state.sandbox
+    return sandbox
 
 
 CurrentSandbox = Annotated[Sandbox, Depends(_current)]

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import uvicorn
+
 from renum_sandbox import constants
 from renum_sandbox.app import create_sandbox
 from renum_sandbox.openai import ChatModel
 from renum_sandbox.server import listen, make_server, url_of
 
-_START_LIMIT_S = 10.0
+_LIMIT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class RunningSandbox:
         )
         # No proxy of the environment stands between two ends of one process.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=_START_LIMIT_S) as answer:
+        with opener.open(request, timeout=_LIMIT_S) as answer:
             text = answer.read()
         parsed: dict[str, Any] = json.loads(text or b"{}")
         return parsed
@@ -72,28 +74,31 @@ def running_sandbox(
     Raises:
         RuntimeError: it did not start; the reason is in its log.
     """
-    bound = listen("127.0.0.1", port, data_dir)
-    url = url_of(bound)
-    app = create_sandbox(
-        data_dir=data_dir,
-        base_url=url,
-        speed=speed,
-        access_token_s=access_token_s,
-        ping_s=ping_s,
-        model=model,
-        clock=clock,
-    )
-    server = make_server(app)
-    thread = threading.Thread(target=server.run, args=([bound],), name="sandbox", daemon=True)
-    thread.start()
-    try:
-        give_up_at = time.monotonic() + _START_LIMIT_S
-        while not server.started:
-            if not thread.is_alive() or time.monotonic() > give_up_at:
-                raise RuntimeError("the sandbox did not start")
-            time.sleep(0.005)
-        yield RunningSandbox(url)
-    finally:
-        server.should_exit = True
-        thread.join(_START_LIMIT_S)
-        bound.close()
+    with listen("127.0.0.1", port, data_dir) as bound:
+        url = url_of(bound)
+        app = create_sandbox(
+            data_dir=data_dir,
+            base_url=url,
+            speed=speed,
+            access_token_s=access_token_s,
+            ping_s=ping_s,
+            model=model,
+            clock=clock,
+        )
+        server = make_server(app)
+        thread = threading.Thread(target=server.run, args=([bound],), name="sandbox", daemon=True)
+        thread.start()
+        try:
+            _wait_until_started(server, thread)
+            yield RunningSandbox(url)
+        finally:
+            server.should_exit = True
+            thread.join(_LIMIT_S)
+
+
+def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
+    give_up_at = time.monotonic() + _LIMIT_S
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > give_up_at:
+            raise RuntimeError("the sandbox did not start")
+        time.sleep(0.005)

@@ -6,7 +6,7 @@ import re
 from renum_sandbox.agents.prompt import Prompt
 from renum_sandbox.agents.text import STOP_WORDS, keywords, plain, words
 
-_EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
+_EMAIL = re.compile(r"\b[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[\w-]{2,63}\b")
 _URL = re.compile(r"\bhttps?://[^\s<>()\"'\]]*[\w/]")
 _MONTH = "January|February|March|April|May|June|July|August|September|October|November|December"
 _DATE = re.compile(
@@ -14,7 +14,8 @@ _DATE = re.compile(
     rf"|(?:{_MONTH})\s+\d{{1,2}}(?:,\s*\d{{4}})?|\d{{1,2}}\s+(?:{_MONTH})(?:\s+\d{{4}})?)\b"
 )
 _NUMBER = re.compile(
-    r"(?<![\w.])(?P<currency>R\$|US\$|[$€£])?\s?(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
+    r"(?<![\w.])(?P<currency>R\$|US\$|[$€£])?\s?"
+    r"(?P<digits>[0-9]{1,3}(?:,[0-9]{3}){1,4}(?:\.[0-9]+)?|[0-9]{1,15}(?:\.[0-9]+)?)"
     r"(?:\s?(?P<unit>%|percent|million|thousand|billion|minutes?|hours?|days?|weeks?|months?|years?"
     r"|km|kg|GB|MB|people|users|customers)\b|(?P<sign>%))?(?!\w)"
 )
@@ -51,7 +52,8 @@ def _names(text: str) -> list[str]:
     for line in text.splitlines():
         for match in _NAME.finditer(line):
             name = _without_opening(match[0])
-            opens = not re.search(r"\w[^.!?…:]*$", line[: match.start()])
+            before = line[: match.start()].rstrip(" \"'(“·")
+            opens = not before or before[-1] in ".!?…:"
             if name and not (opens and " " not in name):
                 names.append(name)
     return names

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 # Only these headings divide a prompt. Results bring headings of their own, which must not.
 _HEADING = re.compile(
-    r"^#{1,3}[ \t]+(?:(?P<task>Task|Prompt|Initial prompt)|(?P<context>Context)"
-    r"|Results? (?:of|from) (?P<result>[^\n]+?))[ \t]*:?[ \t]*$",
+    r"^#{1,3}[ \t]+(?:(?:(?P<task>Task|Prompt|Initial prompt)|(?P<context>Context))[ \t]*:?[ \t]*"
+    r"|Results? (?:of|from) (?P<result>[^\n]+))$",
     re.MULTILINE | re.IGNORECASE,
 )
 _MARKER = re.compile(r"\[\[(?P<name>sleep|late|fail|ask|empty)(?:=(?P<value>\d+(?:\.\d+)?))?\]\]")
@@ -80,7 +80,7 @@ def parse(text: str) -> Prompt:
     for heading, end in zip(headings, ends, strict=False):
         body = text[heading.end() : end].strip()[:MAX_CHARS]
         if heading["result"]:
-            results.append(Result(heading["result"], body))
+            results.append(Result(heading["result"].strip(" \t:"), body))
         elif heading["context"]:
             context = body
         else:

@@ -14,7 +14,7 @@ def _word_list(name: str) -> frozenset[str]:
 STOP_WORDS = _word_list("stop-words.txt")
 ORDER_VERBS = _word_list("order-verbs.txt")
 
-ADDRESS = re.compile(r"https?://\S+|\S+@\S+\.\w+")
+ADDRESS = re.compile(r"https?://\S+|[\w.+-]{1,64}@[\w.-]{1,255}")
 """Links and e-mail addresses: no words of the language."""
 WORD = r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*"
 """Letters, with apostrophes and hyphens inside; a pattern."""
@@ -63,7 +63,7 @@ def content_words(text: str) -> list[str]:
 
 def keywords(text: str, limit: int) -> list[str]:
     """The most frequent content words of four letters or more; ties by first appearance."""
-    meaningful = [word for word in content_words(plain(text)) if len(word) > 3]  # noqa: PLR2004
+    meaningful = [word for word in content_words(plain(text)) if len(word) > 3]
     return [word for word, _ in Counter(meaningful).most_common(limit)]
 
 

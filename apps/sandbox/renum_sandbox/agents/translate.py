@@ -9,7 +9,7 @@ from renum_sandbox.agents.text import WORD, clip
 
 # A word, or something that is no word: addresses and code stay whole and untouched.
 _TOKEN = re.compile(
-    rf"(?P<fixed>`[^`\n]*`|https?://\S+|[\w.+-]+@[\w-]+\.[\w.-]+\w)|(?P<word>{WORD})"
+    rf"(?P<fixed>`[^`\n]*`|https?://\S+|[\w.+-]{1, 64}@[\w.-]{1, 255}\w)|(?P<word>{WORD})"
     r"|(?P<other>[\W\d_])",
     re.DOTALL,
 )

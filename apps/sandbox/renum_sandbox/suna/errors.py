@@ -48,10 +48,6 @@ def run_limit(dialect: Dialect, running: list[str], limit: int) -> HTTPException
     }
     if dialect is Dialect.INITIATE:
         return HTTPException(429, detail)
-    return coded_run_limit(detail)
-
-
-def coded_run_limit(detail: dict[str, Any]) -> HTTPException:
     return HTTPException(402, {**detail, "error_code": "AGENT_RUN_LIMIT_EXCEEDED"})
 
 

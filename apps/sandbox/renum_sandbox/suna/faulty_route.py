@@ -1,8 +1,7 @@
 """Routes that ask the fault queue first, and misbehave when it says so."""
 
 import asyncio
-import json
-from typing import Any
+from typing import Final
 
 from fastapi import HTTPException
 from fastapi.routing import APIRoute
@@ -18,7 +17,8 @@ from renum_sandbox.suna.dialect import Dialect
 FAULT_KEY = "renum_sandbox.fault"
 """Where a handler finds, in its scope, the fault that it has to act out itself."""
 
-_FRAMES_BEFORE_THE_CUT = 2
+_FRAMES_BEFORE_THE_CUT: Final = 2
+_SOME_THREAD: Final = "5a4d0000-0000-4000-8000-00000000feed"
 
 
 class FaultyRoute(APIRoute):
@@ -33,7 +33,8 @@ class FaultyRoute(APIRoute):
         elif fault is Fault.HANG:
             await _hang(sandbox, scope, receive, send, with_head=operation is Operation.STREAM)
         elif (refusal := _refusal(fault, scope["path"])) is not None:
-            await _answer(refusal)(scope, receive, send)
+            answer = JSONResponse({"detail": refusal.detail}, refusal.status_code)
+            await answer(scope, receive, send)
         else:
             scope[FAULT_KEY] = fault
             await super().handle(scope, receive, send)
@@ -68,18 +69,13 @@ def _refusal(fault: Fault | None, path: str) -> HTTPException | None:
         case Fault.SHUTTING_DOWN:
             return HTTPException(503, "Server is shutting down")
         case Fault.TOO_MANY:
-            return errors.run_limit(Dialect.INITIATE, ["5a4d0000-0000-4000-8000-00000000feed"], 1)
+            return errors.run_limit(Dialect.INITIATE, [_SOME_THREAD], 1)
         case Fault.RUN_LIMIT:
-            return errors.run_limit(Dialect.START, ["5a4d0000-0000-4000-8000-00000000feed"], 1)
+            return errors.run_limit(Dialect.START, [_SOME_THREAD], 1)
         case Fault.NO_CREDITS:
             return errors.no_credits(dialect)
         case _:
             return None
-
-
-def _answer(refusal: HTTPException) -> JSONResponse:
-    detail: Any = refusal.detail
-    return JSONResponse(json.loads(json.dumps({"detail": detail})), refusal.status_code)
 
 
 async def _hang(

@@ -102,7 +102,8 @@ def end_model_run(
 def fail_lost_model_runs(state: State, at: float) -> None:
     """A model run lives in one process; those without an end were lost with theirs."""
     state.run(
-        "UPDATE runs SET ends_at = ?, ending = ?, error = ? WHERE engine = ? AND ends_at IS NULL",
+        "UPDATE runs SET ends_at = ?, ending = ?, error = ? WHERE engine = ?"
+        " AND ends_at IS NULL AND stopped_at IS NULL",
         (at, Ending.FAIL, "The sandbox was restarted during the run", Engine.MODEL),
     )
 

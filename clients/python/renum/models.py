@@ -1,0 +1,204 @@
+"""
+The server's answers, typed.
+
+Fields that a newer server adds are kept and readable as attributes; fields that an older one
+lacks are None or empty. `model_dump(mode="json", exclude_unset=True)` gives the answer back.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FINAL = frozenset({"completed", "failed", "cancelled"})
+
+
+class Answer(BaseModel):
+    """Base: unknown fields are kept, nothing can be changed."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class User(Answer):
+    id: str
+    email: str | None = None
+    name: str | None = None
+
+
+class TokenAnswer(Answer):
+    """What login and refresh answer; `expires_in` is in seconds."""
+
+    access_token: str
+    refresh_token: str | None = None
+    expires_in: float | None = None
+    user: User | None = None
+
+
+class Pagination(Answer):
+    page: int = 1
+    limit: int = 10
+    total: int = 0
+    pages: int = 0
+
+
+class Agent(Answer):
+    """One of Suna's agents, which may stand in a team."""
+
+    id: str
+    name: str
+    description: str | None = None
+    category: str | None = None
+    capabilities: list[str] = []
+    available: bool = True
+
+
+class AgentPage(Answer):
+    """`stale` is True when the list comes from a cache because Suna is away."""
+
+    agents: list[Agent]
+    pagination: Pagination | None = None
+    stale: bool = False
+
+
+class AgentDetails(Answer):
+    name: str | None = None
+    description: str | None = None
+
+
+class TeamAgent(Answer):
+    """An agent's place in a team."""
+
+    id: str | None = None
+    key: str | None = None
+    agent_id: str
+    role: str = "member"
+    order: int = 0
+    config: dict[str, Any] = {}
+    agent_details: AgentDetails | None = None
+
+
+class TeamSummary(Answer):
+    """A team as lists show it."""
+
+    id: str
+    name: str
+    description: str | None = None
+    workflow_type: str
+    status: str = "active"
+    version: int | None = None
+    agents_count: int | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class Team(TeamSummary):
+    """A team with its agents."""
+
+    agents: list[TeamAgent] = []
+
+
+class TeamPage(Answer):
+    teams: list[TeamSummary]
+    pagination: Pagination
+
+
+class Progress(Answer):
+    completed_agents: int = 0
+    total_agents: int = 0
+    failed_agents: int = 0
+    skipped_agents: int = 0
+    percentage: float | None = None
+    current_step: str | None = None
+
+
+class AgentResult(Answer):
+    """What one agent of an execution did so far."""
+
+    key: str | None = None
+    agent_id: str | None = None
+    agent_name: str | None = None
+    status: str = "pending"
+    output: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    attempts: int | None = None
+    needs_input: bool = False
+    execution_time_ms: int | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+
+
+class LogLine(Answer):
+    timestamp: datetime | None = None
+    level: str = "info"
+    message: str = ""
+    agent_id: str | None = None
+
+
+class Execution(Answer):
+    """One run of a team. Lists give it without `results` and `logs`."""
+
+    execution_id: str
+    team_id: str | None = None
+    status: str
+    queue_position: int | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    estimated_completion: datetime | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    progress: Progress = Field(default_factory=Progress)
+    results: list[AgentResult] = []
+    logs: list[LogLine] = []
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.status in FINAL
+
+
+class ExecutionPage(Answer):
+    executions: list[Execution]
+    pagination: Pagination
+
+
+class Cancelled(Answer):
+    execution_id: str
+    status: str
+    cancelled_at: datetime | None = None
+
+
+class Notification(Answer):
+    id: str
+    type: str
+    title: str = ""
+    message: str = ""
+    read: bool = False
+    created_at: datetime | None = None
+    data: dict[str, Any] = {}
+
+
+class NotificationPage(Answer):
+    notifications: list[Notification]
+    pagination: Pagination | None = None
+    unread_count: int | None = None
+
+
+class Health(Answer):
+    status: str
+    version: str | None = None
+    timestamp: datetime | None = None
+
+
+class Event(Answer):
+    """
+    One message of the event stream.
+
+    `id` is the place in the user's gap-free sequence; passing messages (`agent_output`,
+    `connected`, `error`) have none.
+    """
+
+    type: str
+    data: dict[str, Any] = {}
+    id: int | None = None
+    timestamp: datetime | None = None
