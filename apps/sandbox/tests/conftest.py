@@ -38,7 +38,9 @@ class Suna:
     def post(self, path: str, **arguments: object) -> httpx2.Response:
         return self.http.post(self.base + path, **arguments)
 
-    def start(self, prompt: str, agent_id: str = constants.SUMMARISE_AGENT_ID, **more: object) -> dict:
+    def start(
+        self, prompt: str, agent_id: str = constants.SUMMARISE_AGENT_ID, **more: object
+    ) -> dict:
         path = "/agent/initiate" if self.base == "/api" else "/agent/start"
         answer = self.post(path, data={"prompt": prompt, "agent_id": agent_id, **more})
         assert answer.status_code == 200, answer.text

@@ -70,7 +70,7 @@ def test_newest_agents_come_first(suna) -> None:
 @pytest.mark.parametrize(
     ("query", "names"),
     [
-        ({"search": "WRITER"}, {"Copywriter", "Content Strategist"}),
+        ({"search": "WRITE"}, {"Copywriter"}),
         ({"has_default": True}, {"Content Strategist"}),
         ({"has_mcp_tools": True}, {"Data Extractor"}),
         ({"tools": "sb_shell_tool"}, {"Data Extractor"}),

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from fastapi import FastAPI
@@ -53,7 +54,7 @@ def answer(
         "title": error.title,
         "status": status,
         "detail": str(error) or f"{error.title}.",
-        "instance": connection.url.path,
+        "instance": _path(connection),
         "code": error.code,
         "request_id": getattr(connection.state, "request_id", None),
     }
@@ -125,7 +126,7 @@ async def _invalid_request(connection: HTTPConnection, error: Exception) -> Prob
 
 async def _http_error(connection: HTTPConnection, error: Exception) -> ProblemResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
-    path = connection.url.path
+    path = _path(connection)
     match error.status_code:
         case 404:
             return answer(connection, RouteNotFound(f"There is nothing at {path}."))
@@ -149,3 +150,8 @@ def _allowed(connection: HTTPConnection) -> list[str]:
     routes = iter_route_contexts(connection.app.routes)
     methods = [r.methods or () for r in routes if r.matches(connection.scope)[0] is not Match.NONE]
     return sorted({method for found in methods for method in found})
+
+
+def _path(connection: HTTPConnection) -> str:
+    """As a URI reference. Not from `connection.url`, which a bad Host header makes unreadable."""
+    return quote(connection.scope["path"], safe="/:@")

@@ -38,19 +38,22 @@ _CHATTY = ("procrastinate", "psycopg", "psycopg.pool", "asyncio", "alembic")
 
 def configure_logging(level: str, *, for_people: bool, stream: TextIO | None = None) -> None:
     """Set up `structlog` and `logging` for this process; the last call counts."""
+    output = stream or sys.stderr
     before: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _timestamps(for_people=for_people),
     ]
     render: Processor = (
         # Its own traceback shows local variables, where the secrets are.
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        structlog.dev.ConsoleRenderer(
+            colors=output.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
         if for_people
         else structlog.processors.JSONRenderer()
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = logging.StreamHandler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=before,
@@ -78,6 +81,12 @@ def configure_logging(level: str, *, for_people: bool, stream: TextIO | None = N
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+
+
+def _timestamps(*, for_people: bool) -> Processor:
+    if for_people:
+        return structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
+    return structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> Mapping[str, Any]:

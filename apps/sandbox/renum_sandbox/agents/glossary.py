@@ -41,4 +41,6 @@ DETERMINERS = {
 
 FEMININE_IN_SPITE_OF_THEIR_ENDING = frozenset({"rede", "voz", "equipe", "parte", "manhã", "frase"})
 MASCULINE_IN_SPITE_OF_THEIR_ENDING = frozenset({"dia", "problema", "sistema", "guia", "idioma"})
-BEFORE_THE_NOUN = frozenset({"primeiro", "segundo", "terceiro", "último", "próximo", "melhor"})
+BEFORE_THE_NOUN = frozenset(
+    {"primeiro", "segundo", "terceiro", "último", "próximo", "melhor", "bom"}
+)

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from renum_sandbox.agents.prompt import Prompt
-from renum_sandbox.agents.text import clip, content_words, plain, sentences, words
+from renum_sandbox.agents.text import clip, content_words, counted, plain, sentences, words
 
 APPROVED, REVISE = "Approved", "Revise"
 PASS_MARK = 75
@@ -46,7 +46,7 @@ def work(prompt: Prompt) -> str:
         "",
         f"**Verdict:** {verdict}",
         f"**Reviewed:** {prompt.results[-1].author if prompt.results else 'the text of the task'}",
-        f"**Text:** {count} words in {sentence_count} sentences, {average:.1f} words a sentence, "
+        f"**Text:** {counted(count, 'word')} in {counted(sentence_count, 'sentence')}, {average:.1f} words a sentence, "
         f"{max(1, round(count / _WORDS_A_MINUTE))} min to read",
         "",
         "### Findings",
@@ -67,13 +67,13 @@ def work(prompt: Prompt) -> str:
 def findings(text: str) -> list[Finding]:
     """Everything that costs points, in the order of the checks."""
     bare = plain(text)
-    passives = list(_PASSIVE.finditer(bare))[:3]
-    doubled = list(_DOUBLED.finditer(bare))[:3]
+    passives = list(dict.fromkeys(m[0] for m in _PASSIVE.finditer(bare)))[:3]
+    doubled = list(dict.fromkeys(m[0] for m in _DOUBLED.finditer(bare)))[:3]
     return [
         *_length(bare),
         *_long_sentences(text),
-        *(Finding(f"Passive: “{m[0]}”", "Say who does it.", 3) for m in passives),
-        *(Finding(f"Doubled word: “{m[0]}”", "Remove one.", 5) for m in doubled),
+        *(Finding(f"Passive: “{said}”", "Say who does it.", 3) for said in passives),
+        *(Finding(f"Doubled word: “{said}”", "Remove one.", 5) for said in doubled),
         *_filler(bare),
         *_repeated(bare),
     ]
@@ -83,7 +83,7 @@ def _length(bare: str) -> list[Finding]:
     count = len(words(bare))
     if count < _SHORT_TEXT:
         advice = f"Add one example and one fact: {_SHORT_TEXT} words is the least for a point."
-        return [Finding(f"Only {count} words", advice, 20)]
+        return [Finding(f"Only {counted(count, 'word')}", advice, 20)]
     if count > _LONG_TEXT:
         advice = "Cut what the reader does not need in order to act."
         return [Finding(f"{count} words is long", advice, 8)]

@@ -102,6 +102,11 @@ def clip(text: str, limit: int) -> str:
     return flat[:limit].rsplit(" ", 1)[0].rstrip(",;:. ") + "…"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 word`, `2 words`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
