@@ -5,7 +5,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,12 @@ def running_sandbox(
             clock=clock,
         )
         server = make_server(app)
-        thread = threading.Thread(target=server.run, args=([bound],), name="sandbox", daemon=True)
+
+        def serve() -> None:
+            with suppress(SystemExit):  # how uvicorn ends when the application cannot start
+                server.run([bound])
+
+        thread = threading.Thread(target=serve, name="sandbox", daemon=True)
         thread.start()
         try:
             _wait_until_started(server, thread)

@@ -113,41 +113,55 @@ def clocked_sandbox(clock: MovableClock) -> Iterator[RunningSandbox]:
         yield sandbox
 
 
-@pytest.fixture
-def http(sandbox: RunningSandbox) -> Iterator[httpx2.Client]:
-    """Without any credential."""
-    with httpx2.Client(base_url=sandbox.url, trust_env=False) as client:
-        yield client
-
-
 def suna_client(sandbox: RunningSandbox) -> httpx2.Client:
     headers = {"X-API-Key": sandbox.suna_api_key}
     return httpx2.Client(base_url=sandbox.url, headers=headers, trust_env=False)
 
 
-@pytest.fixture(params=["/api", "/v1"])
-def suna(request: pytest.FixtureRequest, sandbox: RunningSandbox) -> Iterator[Suna]:
-    """Both dialects: a test that takes this runs twice."""
-    with suna_client(sandbox) as client:
-        yield Suna(client, request.param)
+# Clients live as long as their sandbox: making one costs more than most tests.
+@pytest.fixture(scope="module")
+def shared_http(shared_sandbox: RunningSandbox) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=shared_sandbox.url, trust_env=False) as client:
+        yield client
 
 
-@pytest.fixture
-def era_a(sandbox: RunningSandbox) -> Iterator[Suna]:
-    with suna_client(sandbox) as client:
-        yield Suna(client, "/api")
+@pytest.fixture(scope="module")
+def shared_client(shared_sandbox: RunningSandbox) -> Iterator[httpx2.Client]:
+    with suna_client(shared_sandbox) as client:
+        yield client
 
 
-@pytest.fixture
-def era_b(sandbox: RunningSandbox) -> Iterator[Suna]:
-    with suna_client(sandbox) as client:
-        yield Suna(client, "/v1")
-
-
-@pytest.fixture(params=["/api", "/v1"])
-def clocked(request: pytest.FixtureRequest, clocked_sandbox: RunningSandbox) -> Iterator[Suna]:
+@pytest.fixture(scope="module")
+def clocked_client(clocked_sandbox: RunningSandbox) -> Iterator[httpx2.Client]:
     with suna_client(clocked_sandbox) as client:
-        yield Suna(client, request.param)
+        yield client
+
+
+@pytest.fixture
+def http(shared_http: httpx2.Client, sandbox: RunningSandbox) -> httpx2.Client:
+    """Without any credential."""
+    return shared_http
+
+
+@pytest.fixture(params=["/api", "/v1"])
+def suna(request, shared_client: httpx2.Client, sandbox: RunningSandbox) -> Suna:
+    """Both dialects: a test that takes this runs twice."""
+    return Suna(shared_client, request.param)
+
+
+@pytest.fixture
+def era_a(shared_client: httpx2.Client, sandbox: RunningSandbox) -> Suna:
+    return Suna(shared_client, "/api")
+
+
+@pytest.fixture
+def era_b(shared_client: httpx2.Client, sandbox: RunningSandbox) -> Suna:
+    return Suna(shared_client, "/v1")
+
+
+@pytest.fixture(params=["/api", "/v1"])
+def clocked(request, clocked_client: httpx2.Client) -> Suna:
+    return Suna(clocked_client, request.param)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What the demo agents make of a prompt; no server."""
 
 import json
-from itertools import pairwise
 
 import pytest
 
@@ -126,29 +125,11 @@ class TestReview:
         assert "- The voice is active throughout." in found
 
     def test_a_clean_text_can_be_published(self) -> None:
-        words = [
-            "bread",
-            "wheat",
-            "oven",
-            "dough",
-            "baker",
-            "salt",
-            "yeast",
-            "crust",
-            "flour",
-            "loaf",
-            "morning",
-            "street",
-            "window",
-            "smell",
-            "paper",
-            "knife",
-            "butter",
-            "honey",
-            "table",
-            "chair",
-        ]
-        text = " ".join(f"I like {first} and {last}." for first, last in pairwise(words))
+        text = (
+            "Our bakery opens at six. Bread comes out of a stone oven, warm and dark. Two bakers "
+            "knead by hand. Rye, wheat and spelt grow ten miles away. Come early, bring a friend, "
+            "taste three loaves and pick one. We wrap it in paper."
+        )
         assert "Publish it." in review.work(parse(text))
 
     def test_it_reviews_the_last_result(self) -> None:

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from renum_sandbox.faults import Fault, Faults, Operation, possible
+from renum_sandbox.testing import running_sandbox
 
 PROMPT = "Summarise: Coffee sells. Coffee sells well in winter. Tea waits for spring."
 
@@ -47,11 +48,11 @@ def test_the_two_kinds_of_402(suna, sandbox) -> None:
     assert limited["error_code"] == "AGENT_RUN_LIMIT_EXCEEDED"
     assert limited["running_count"] == len(limited["running_thread_ids"])
     sandbox.fault("start", "402-credits")
-    credits = call(suna, "start", {"agent_run_id": ""}).json()["detail"]
+    broke = call(suna, "start", {"agent_run_id": ""}).json()["detail"]
     if suna.base == "/api":
-        assert "subscription" in credits
+        assert "subscription" in broke
     else:
-        assert credits["error_code"] == "INSUFFICIENT_CREDITS"
+        assert broke["error_code"] == "INSUFFICIENT_CREDITS"
 
 
 def test_a_dropped_answer_is_a_start_that_happened(suna, sandbox) -> None:
@@ -96,11 +97,11 @@ def test_a_dropped_stream_has_begun(suna, sandbox) -> None:
     start = suna.start(f"{PROMPT} [[sleep=0.1]]")
     sandbox.fault("stream", "drop-answer")
     path = f"{suna.base}/agent-run/{start['agent_run_id']}/stream"
-    seen = b""
-    with suna.http.stream("GET", path) as answer, pytest.raises(httpx2.RemoteProtocolError):
-        for chunk in answer.iter_raw():
-            seen += chunk
-    assert seen.startswith(b"data: ")
+    with suna.http.stream("GET", path) as answer:
+        chunks = answer.iter_raw()
+        assert next(chunks).startswith(b"data: ")
+        with pytest.raises(httpx2.RemoteProtocolError):
+            list(chunks)
 
 
 class TestLies:
@@ -173,8 +174,6 @@ def test_a_fault_that_means_nothing_is_refused_with_the_possible_ones() -> None:
 
 
 def test_a_hanging_call_does_not_keep_the_sandbox_from_stopping(suna_of) -> None:
-    from renum_sandbox.testing import running_sandbox
-
     with running_sandbox() as sandbox:
         sandbox.fault("agents", "hang")
         client = suna_of(sandbox)

@@ -160,7 +160,7 @@ class EventStream:
 
     async def _follow(self, socket: Socket) -> NoReturn:
         """Pass on what comes until the connection drops."""
-        self._head = None
+        self._head = self._resync_id = None
         silence_s = self._timing.greeting_s
         while True:
             event = await socket.receive(timeout_s=silence_s)
@@ -168,7 +168,7 @@ class EventStream:
                 heartbeat_s = float(event.data.get("heartbeat_s") or _HEARTBEAT_S)
                 silence_s = self._timing.silent_heartbeats * heartbeat_s
                 self._greeted(event)
-            else:
+            elif event.type != "error":
                 # It works: the next drop starts anew. A mere greeting proves too little.
                 self._failures, self._renewed = 0, False
             await self._take(event, socket)
@@ -189,7 +189,10 @@ class EventStream:
             case "token_expiring":
                 await self._extend(socket)
                 return
+            case "authenticated":
+                return
             case "error" if event.data.get("code") == "resync_required":
+                # Told before the greeting, which then says where we go live, or after it.
                 self._last_id = self._resync_id
         if event.id is not None:
             if self._last_id is not None and event.id <= self._last_id:

@@ -7,6 +7,7 @@ The domain says what happened; this module says which HTTP status that is. `type
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -111,6 +112,9 @@ def add_error_handlers(app: FastAPI) -> None:
 
 async def _domain_error(connection: HTTPConnection, error: Exception) -> ProblemResponse:
     assert isinstance(error, RenumError)  # noqa: S101  registered for it alone, as the next two
+    if isinstance(error, Invalid):
+        # The use cases know the body, not that it is one.
+        error.problems = tuple(replace(p, loc=("body", *p.loc)) for p in error.problems)
     return answer(connection, error)
 
 

@@ -4,15 +4,16 @@ from typing import Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
 
 from app.schemas.base import Answer, Request
 
-_USER = {
+_USER: JsonDict = {
     "id": "0a4a0000-0000-4000-8000-000000000001",
     "email": "user@example.com",
     "name": "User Name",
 }
-_TOKENS = {
+_TOKENS: JsonDict = {
     "access_token": "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9...",
     "token_type": "bearer",
     "expires_in": 3600,

@@ -20,7 +20,8 @@ _NUMBER = re.compile(
     r"|km|kg|GB|MB|people|users|customers)\b|(?P<sign>%))?(?!\w)"
 )
 _NAME = re.compile(
-    r"\b[A-ZÀ-Ý][\w'\u2019-]+(?:[ \t]+(?:(?:de|da|do|dos|of|the)[ \t]+)?(?:[A-ZÀ-Ý][\w'\u2019-]*|\d+))*"
+    r"\b[A-ZÀ-Ý][\w'\u2019-]+"
+    r"(?:[ \t]+(?:(?:de|da|do|dos|of|the)[ \t]+)?(?:[A-ZÀ-Ý][\w'\u2019-]*|\d+))*"
 )
 _LIMIT = 25  # entries a list
 

@@ -46,8 +46,8 @@ def work(prompt: Prompt) -> str:
         "",
         f"**Verdict:** {verdict}",
         f"**Reviewed:** {prompt.results[-1].author if prompt.results else 'the text of the task'}",
-        f"**Text:** {counted(count, 'word')} in {counted(sentence_count, 'sentence')}, {average:.1f} words a sentence, "
-        f"{max(1, round(count / _WORDS_A_MINUTE))} min to read",
+        f"**Text:** {counted(count, 'word')} in {counted(sentence_count, 'sentence')}, "
+        f"{average:.1f} words a sentence, {max(1, round(count / _WORDS_A_MINUTE))} min to read",
         "",
         "### Findings",
         "",

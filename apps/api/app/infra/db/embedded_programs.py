@@ -8,6 +8,7 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from stat import S_IROTH, S_IXOTH, S_IXUSR
+from typing import Any
 
 #: PostgreSQL refuses to run as root; when we are root, it runs as this user instead.
 _SYSTEM_USER = "embedded_postgres"
@@ -21,7 +22,12 @@ class EmbeddedPostgresError(Exception):
 
 def run(program: str, *arguments: str) -> None:
     """Run one of PostgreSQL's programs to its end. Raises EmbeddedPostgresError."""
-    user = _SYSTEM_USER if os.geteuid() == 0 else None
+    # Without its own groups it would keep root's, and be shut out where only others may pass.
+    who: dict[str, Any] = (
+        {"user": _SYSTEM_USER, "group": _system_group(), "extra_groups": []}
+        if os.geteuid() == 0
+        else {}
+    )
     # A file, not a pipe: the server inherits it from pg_ctl, and a pipe would stay open.
     with tempfile.TemporaryFile() as output:
         done = subprocess.run(  # noqa: S603  our program, our arguments
@@ -30,8 +36,8 @@ def run(program: str, *arguments: str) -> None:
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd="/",  # ours may be closed to that user
-            user=user,
             check=False,
+            **who,
         )
         output.seek(0)
         said = output.read().decode(errors="replace").strip()
@@ -103,6 +109,10 @@ def _owner() -> int:
     except KeyError:
         subprocess.run(["useradd", "--system", _SYSTEM_USER], check=True)  # noqa: S603, S607
         return pwd.getpwnam(_SYSTEM_USER).pw_uid
+
+
+def _system_group() -> int:
+    return pwd.getpwuid(_owner()).pw_gid
 
 
 def _open_the_way_to(directory: Path) -> None:
