@@ -46,9 +46,11 @@ def shared(secret: str = SECRET, **changes: Any) -> str:
     return signed(claims(**changes), secret, "HS256", "legacy")
 
 
-def signed(payload: dict[str, Any], key: Any, algorithm: str, kid: str) -> str:
+def signed(payload: dict[str, Any], key: Any, algorithm: str, kid: str | None) -> str:
     """As bytes: `jwt.encode` would refuse to sign what only a broken server signs."""
-    return jwt.PyJWS().encode(json.dumps(payload).encode(), key, algorithm, {"kid": kid})
+    return jwt.PyJWS().encode(
+        json.dumps(payload).encode(), key, algorithm, {"kid": kid} if kid else None
+    )
 
 
 def claims(**changes: Any) -> dict[str, Any]:

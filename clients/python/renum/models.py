@@ -141,7 +141,9 @@ class Execution(Answer):
     execution_id: str
     team_id: str | None = None
     status: str
+    team_name: str | None = None
     queue_position: int | None = None
+    seq: int | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
     estimated_completion: datetime | None = None

@@ -163,7 +163,7 @@ def find(agent_id: str) -> Agent | None:
 
 
 # Duration, stream and messages of a run all need its text; it is worked out once.
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def answer(agent_id: str, prompt: str) -> str:
     """What the agent answers; the same text for the same prompt, always."""
     return _BY_ID[agent_id].work(parse(prompt))

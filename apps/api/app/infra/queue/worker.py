@@ -10,7 +10,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-import procrastinate
 import psycopg
 from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.job_context import AbortReason
@@ -111,8 +110,8 @@ class QueueWorker:
         except asyncio.CancelledError:
             await self._ring()
             raise
-        except (procrastinate.exceptions.ConnectorException, psycopg.Error) as error:
-            logger.warning("the queue's worker ended: %s", error)
+        except Exception:  # noqa: BLE001  a supervisor: whatever ended it, jobs must go on being worked on
+            logger.exception("the queue's worker ended, and is begun again")
         await asyncio.sleep(POLL_S)
 
     async def _rescue(self) -> None:

@@ -1,0 +1,109 @@
+"""The hub on real rows: no gap, no duplicate, and nobody who holds the others up."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import pytest
+
+from app.common.tasks import background
+from app.domain.events import TeamUpdated
+from app.domain.watching import ResyncRequired, SlowWatcher, TooManyWatchers
+from app.infra.db.database import PostgresDatabase
+from app.infra.websocket import hub as hub_module
+from app.infra.websocket.bus import PostgresBus
+from app.infra.websocket.hub import Hub
+
+
+async def tell(db: PostgresDatabase, user_id: UUID, count: int = 1) -> None:
+    events = [
+        TeamUpdated(team_id=uuid4(), action="updated", name="T", version=n) for n in range(count)
+    ]
+    async with db.transaction() as tx:
+        await tx.events.append(user_id, events)
+
+
+@pytest.fixture
+async def hub(db: PostgresDatabase, shared_database_url: str) -> AsyncIterator[Hub]:
+    hub = Hub(db, max_per_user=2)
+    bus = PostgresBus(shared_database_url, on_ring=hub.ring, on_output=hub.output)
+    async with background(bus.run(), name="bus"):
+        yield hub
+
+
+async def test_a_watcher_that_joins_amid_writes_misses_nothing(
+    db: PostgresDatabase, hub: Hub
+) -> None:
+    user_id = uuid4()
+
+    async def write() -> None:
+        for _ in range(40):
+            await tell(db, user_id, 10)
+
+    writer = asyncio.create_task(write())
+    seen: list[int] = []
+    async with hub.subscribe(user_id, after=0) as watcher, asyncio.timeout(20):
+        while len(seen) < 400:
+            seen += [json.loads(m)["id"] for m in await watcher.next()]
+    await writer
+    assert seen == list(range(1, 401))
+
+
+async def test_a_slow_watcher_is_let_go_and_others_are_not(db: PostgresDatabase, hub: Hub) -> None:
+    user_id = uuid4()
+    async with hub.subscribe(user_id, after=None) as slow, hub.subscribe(
+        user_id, after=None
+    ) as quick:
+        join = asyncio.create_task(slow.next())  # reads its page, then waits
+        got = 0
+        reader = asyncio.create_task(quick.next())
+        await tell(db, user_id)
+        await join
+        got += len(await reader)
+        total = hub_module.MAX_WAITING + 300
+        for _ in range(total // 100):
+            await tell(db, user_id, 100)
+            async with asyncio.timeout(10):
+                got += len(await quick.next())
+        async with asyncio.timeout(10):
+            while got < total + 1:
+                got += len(await quick.next())
+            handed_out = await slow.next()
+            assert len(handed_out) == hub_module.MAX_WAITING
+            with pytest.raises(SlowWatcher):
+                await slow.next()
+
+
+async def test_a_user_has_so_many_watchers(hub: Hub) -> None:
+    user_id = uuid4()
+    async with hub.subscribe(user_id, after=None), hub.subscribe(user_id, after=None):
+        assert hub.connections == 2
+        with pytest.raises(TooManyWatchers):
+            async with hub.subscribe(user_id, after=None):
+                pass
+    assert hub.connections == 0
+
+
+async def test_an_id_outside_of_the_log_cannot_be_resumed(db: PostgresDatabase, hub: Hub) -> None:
+    user_id = uuid4()
+    await tell(db, user_id, 5)
+    async with db.reading() as tx:
+        await tx.events._connection.execute(
+            "DELETE FROM renum.events WHERE user_id = %s AND id <= 3", (user_id,)
+        )
+    for after in (1, 9):
+        with pytest.raises(ResyncRequired) as error:
+            async with hub.subscribe(user_id, after=after):
+                pass
+        assert error.value.oldest_event_id == 4
+    async with hub.subscribe(user_id, after=3) as watcher:
+        assert [json.loads(m)["id"] for m in await watcher.next()] == [4, 5]
+
+
+async def test_concurrent_writers_of_one_user_leave_no_gap(db: PostgresDatabase) -> None:
+    user_id = uuid4()
+    await asyncio.gather(*(tell(db, user_id, 3) for _ in range(30)))
+    async with db.reading() as tx:
+        events = await tx.events.after(user_id, 0, limit=1000)
+    assert [e.id for e in events] == list(range(1, 91))

@@ -1,0 +1,278 @@
+"""`WS /api/v1/ws` as a client meets it: api.md §7."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import pytest
+from renum_sandbox.testing import RunningSandbox, running_sandbox
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from tests.serving import serving, settings_for
+
+
+@dataclass
+class Live:
+    url: str
+    token: str
+    client: httpx2.Client
+
+    @contextmanager
+    def socket(
+        self, query: str = "", token: str | None = None, **options: Any
+    ) -> Iterator[ClientConnection]:
+        token = self.token if token is None else token
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        url = f"{self.url.replace('http', 'ws')}/api/v1/ws{query}"
+        headers |= options.pop("headers", {})
+        with connect(url, additional_headers=headers, **options) as socket:
+            yield socket
+
+    def make_team(self, name: str = "Team") -> str:
+        agents = self.client.get("/agents").json()["agents"]
+        body = {
+            "name": name,
+            "workflow_type": "sequential",
+            "agents": [{"agent_id": agents[0]["id"]}],
+        }
+        return self.client.post("/teams", json=body).json()["id"]
+
+    def run(self, team_id: str, prompt: str = "Sell oat milk") -> str:
+        body = {"input_data": {"prompt": prompt}}
+        return self.client.post(f"/teams/{team_id}/execute", json=body).json()["execution_id"]
+
+
+def receive(socket: ClientConnection) -> dict[str, Any]:
+    return json.loads(socket.recv(10))
+
+
+def durable(socket: ClientConnection, until: Callable[[dict[str, Any]], bool]) -> list[Any]:
+    """Numbered events up to the first that satisfies *until*."""
+    events = []
+    while True:
+        message = receive(socket)
+        if "id" in message:
+            events.append(message)
+            if until(message):
+                return events
+
+
+def ends(event: dict[str, Any]) -> bool:
+    return event["type"] == "execution_status_update" and event["data"]["status"] == "completed"
+
+
+def close_code(socket: ClientConnection) -> int | None:
+    try:
+        while True:
+            socket.recv(10)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else None
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[RunningSandbox]:
+    with running_sandbox(speed=0.0) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def url(sandbox: RunningSandbox, new_database: Callable[[], str]) -> Iterator[str]:
+    settings = settings_for(
+        sandbox,
+        new_database(),
+        cors_origins=("https://front.example",),
+        ws_max_sockets_per_user=3,
+    )
+    with serving(settings) as url:
+        yield url
+
+
+def sign_in(url: str, name: str) -> str:
+    who = {"email": f"{name}@renum.example", "password": "renum-demo"}
+    return httpx2.post(f"{url}/api/v1/auth/login", json=who).json()["access_token"]
+
+
+@pytest.fixture(scope="module")
+def tokens(url: str) -> dict[str, str]:
+    return {name: sign_in(url, name) for name in ("ana", "bruno")}
+
+
+@pytest.fixture
+def live(url: str, tokens: dict[str, str]) -> Iterator[Live]:
+    headers = {"Authorization": f"Bearer {tokens['ana']}"}
+    with httpx2.Client(base_url=f"{url}/api/v1", headers=headers) as client:
+        yield Live(url, tokens["ana"], client)
+
+
+def test_a_run_is_told_live_in_order_and_without_a_gap(live: Live) -> None:
+    team_id = live.make_team()
+    with live.socket() as socket:
+        connected = receive(socket)
+        assert connected["type"] == "connected"
+        head = connected["data"]["last_event_id"]
+        execution_id = live.run(team_id)
+        events = durable(socket, ends)
+    assert [e["id"] for e in events] == list(range(head + 1, head + 1 + len(events)))
+    types = [e["type"] for e in events if e["type"] != "execution_log"]
+    assert types == [
+        "execution_status_update",
+        "agent_started",
+        "execution_status_update",
+        "agent_completed",
+        "new_notification",
+        "execution_status_update",
+    ]
+    assert all(e["data"].get("execution_id", execution_id) == execution_id for e in events)
+    snapshot = live.client.get(f"/executions/{execution_id}").json()
+    assert events[-1]["data"]["progress"] == snapshot["progress"]
+    assert events[-1]["data"]["seq"] == snapshot["seq"]
+
+
+def test_a_client_that_was_away_resumes_where_it_was(live: Live) -> None:
+    team_id = live.make_team()
+    with live.socket() as socket:
+        last = receive(socket)["data"]["last_event_id"]
+    for _ in range(3):
+        live.run(team_id)
+    with live.socket(f"?last_event_id={last}") as socket:
+        assert receive(socket)["type"] == "connected"
+        seen = []
+        while sum(ends(e) for e in seen) < 3:
+            seen += durable(socket, lambda _: True)
+    assert [e["id"] for e in seen] == list(range(last + 1, last + 1 + len(seen)))
+
+
+def test_two_watchers_see_the_same(live: Live) -> None:
+    team_id = live.make_team()
+    with live.socket() as one, live.socket() as two:
+        receive(one), receive(two)
+        live.run(team_id)
+        assert durable(one, ends) == durable(two, ends)
+
+
+def test_what_an_agent_says_comes_while_it_runs(live: Live) -> None:
+    team_id = live.make_team()
+    with live.socket() as socket:
+        receive(socket)
+        execution_id = live.run(team_id)
+        message = receive(socket)
+        while message["type"] != "agent_output":
+            message = receive(socket)
+        assert "id" not in message
+        assert message["data"]["execution_id"] == execution_id
+        assert message["data"]["offset"] == 0
+        assert message["data"]["text"]
+
+
+def test_teams_are_told(live: Live) -> None:
+    with live.socket() as socket:
+        receive(socket)
+        team_id = live.make_team("Told")
+        live.client.put(f"/teams/{team_id}", json={"description": "new"})
+        live.client.delete(f"/teams/{team_id}")
+        told = [durable(socket, lambda _: True)[0] for _ in range(3)]
+    assert [e["type"] for e in told] == ["team_updated"] * 3
+    assert [e["data"]["action"] for e in told] == ["created", "updated", "deleted"]
+    assert [e["data"]["version"] for e in told] == [1, 2, 2]
+
+
+def test_nobody_sees_what_is_another_users(live: Live, tokens: dict[str, str]) -> None:
+    with live.socket("?last_event_id=0", token=tokens["bruno"]) as socket:
+        assert receive(socket)["data"]["last_event_id"] == 0
+        live.make_team("Secret")
+        socket.send('{"type": "ping"}')
+        assert receive(socket)["type"] == "pong"
+
+
+def test_a_browser_signs_in_by_subprotocol(live: Live) -> None:
+    protocols = ["renum.v1", f"bearer.{live.token}"]
+    with live.socket(token="", subprotocols=protocols) as socket:
+        assert socket.subprotocol == "renum.v1"
+        assert receive(socket)["type"] == "connected"
+
+
+def test_the_first_message_may_sign_in_and_resume(live: Live) -> None:
+    live.make_team()
+    with live.socket(token="") as socket:
+        data = {"token": live.token, "last_event_id": 0}
+        socket.send(json.dumps({"type": "authenticate", "data": data}))
+        assert receive(socket)["type"] == "connected"
+        assert receive(socket)["id"] == 1
+
+
+def test_a_fresh_token_is_taken_on_the_way(live: Live, url: str, tokens: dict[str, str]) -> None:
+    with live.socket() as socket:
+        receive(socket)
+        again = {"token": sign_in(url, "ana")}
+        socket.send(json.dumps({"type": "authenticate", "data": again}))
+        assert receive(socket)["type"] == "authenticated"
+        socket.send(json.dumps({"type": "authenticate", "data": {"token": tokens["bruno"]}}))
+        assert close_code(socket) == 4401
+
+
+def test_a_bad_token_is_turned_away(live: Live) -> None:
+    with live.socket(token="nonsense") as socket:
+        assert close_code(socket) == 4401
+
+
+def test_a_foreign_origin_is_turned_away_and_ours_is_not(live: Live) -> None:
+    with live.socket(headers={"Origin": "https://evil.example"}) as socket:
+        assert close_code(socket) == 4403
+    with live.socket(headers={"Origin": "https://front.example"}) as socket:
+        assert receive(socket)["type"] == "connected"
+
+
+def test_an_id_from_nowhere_asks_for_a_new_snapshot_and_goes_on_live(live: Live) -> None:
+    with live.socket("?last_event_id=999999") as socket:
+        error = receive(socket)
+        assert error["type"] == "error"
+        assert error["data"]["code"] == "resync_required"
+        assert error["data"]["oldest_event_id"] >= 1
+        assert receive(socket)["type"] == "connected"
+
+
+def test_malformed_messages_are_answered_but_not_for_ever(live: Live) -> None:
+    with live.socket() as socket:
+        receive(socket)
+        for message in ("nonsense", '{"type": "dance"}', "[]"):
+            socket.send(message)
+            assert receive(socket)["data"]["code"] == "malformed_message"
+        socket.send('{"type": "ping"}')
+        assert receive(socket)["type"] == "pong"
+        for _ in range(10):
+            socket.send("{")
+        assert close_code(socket) == 1008
+
+
+def test_too_large_a_message_is_refused(live: Live) -> None:
+    with live.socket() as socket:
+        receive(socket)
+        socket.send("x" * 70_000)
+        assert close_code(socket) == 1009
+
+
+def test_a_user_has_so_many_sockets_and_no_more(live: Live) -> None:
+    with live.socket() as one, live.socket() as two, live.socket() as three:
+        for socket in (one, two, three):
+            receive(socket)
+        with live.socket() as fourth:
+            assert close_code(fourth) == 4429
+    health = httpx2.get(f"{live.url}/health/services").json()
+    assert health["services"]["websocket"]["status"] == "healthy"
+
+
+def test_a_session_ends_with_its_token(new_database: Callable[[], str]) -> None:
+    with (
+        running_sandbox(speed=0.0, access_token_s=2) as sandbox,
+        serving(settings_for(sandbox, new_database()), worker=False) as url,
+        httpx2.Client() as client,
+    ):
+        live = Live(url, sign_in(url, "ana"), client)
+        with live.socket() as socket:
+            assert receive(socket)["type"] == "connected"
+            assert receive(socket)["type"] == "token_expiring"
+            assert close_code(socket) == 4401

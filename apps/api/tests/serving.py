@@ -1,0 +1,58 @@
+"""The real application on a real port, in a thread of the test process."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from pydantic import SecretStr
+from renum_sandbox.testing import RunningSandbox
+
+from app.core.settings import Settings
+from app.main import create_app
+from app.server import WS_MAX_BYTES, listen, url_of
+
+
+def settings_for(sandbox: RunningSandbox, database_url: str, **changes: object) -> Settings:
+    """Everything at the sandbox; nothing of this machine's environment."""
+    return Settings.model_construct(
+        app_env="development",
+        database_url=SecretStr(database_url),
+        suna_api_url=f"{sandbox.url}/v1",
+        suna_api_key=SecretStr(sandbox.suna_api_key),
+        supabase_url=sandbox.url,
+        supabase_anon_key=SecretStr(sandbox.publishable_key),
+        **changes,
+    )
+
+
+@contextmanager
+def serving(settings: Settings, *, worker: bool = True) -> Iterator[str]:
+    """The application's URL, until the block ends."""
+    bound = listen("127.0.0.1", 0)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings, worker=worker),
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            ws_max_size=WS_MAX_BYTES,
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
+    thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
+    thread.start()
+    give_up_at = time.monotonic() + 20
+    while not server.started:
+        assert thread.is_alive(), "the application did not start"
+        assert time.monotonic() < give_up_at
+        time.sleep(0.005)
+    try:
+        yield url_of(bound)
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        bound.close()

@@ -1,0 +1,5 @@
+"""`python -m renum`."""
+
+from renum.cli import main
+
+main()

@@ -1,0 +1,53 @@
+"""What commands print."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from renum.cli.text import clean
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON on stdout, and errors as JSON on stderr.")
+]
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that takes no text for markup."""
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def echo(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def print_json(value: BaseModel | dict[str, Any]) -> None:
+    echo(json.dumps(as_json(value), ensure_ascii=False, indent=2))
+
+
+def as_json(value: BaseModel | dict[str, Any]) -> Any:  # noqa: ANN401  any JSON
+    """The server's answer as it came."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_unset=True)
+    return value
+
+
+def print_table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table for people; in a pipe, lines with tabs between their fields."""
+    cleaned = [["" if cell is None else clean(str(cell)) for cell in row] for row in rows]
+    out = console()
+    if not out.is_terminal:
+        for row in cleaned:
+            echo("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in row))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name, no_wrap=name == "ID", overflow="fold")
+    for row in cleaned:
+        table.add_row(*row)
+    out.print(table)
