@@ -1,11 +1,10 @@
 """A run as someone who watches sees it: snapshots and events folded into one picture."""
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from renum.models import FINAL, AgentResult, Event, Execution
+from renum.models import FINAL, AgentResult, Event, Execution, Team
 
 _ENDED = FINAL | {"skipped"}
 # Of a running agent only the end of its text is shown.
@@ -70,6 +69,19 @@ class RunProgress:
     def ended(self) -> int:
         return sum(agent.has_ended for agent in self.agents.values())
 
+    @property
+    def status_text(self) -> str:
+        """The status for people, with what they want to know next."""
+        match self.status:
+            case "pending" if self.queue_position is not None:
+                return f"queued, number {self.queue_position} in line"
+            case "pending":
+                return "queued"
+            case "failed" if self.error:
+                return f"failed: {self.error}"
+            case _:
+                return self.status
+
     def elapsed_s(self) -> float:
         return time.monotonic() - self.began if self.duration_s is None else self.duration_s
 
@@ -130,11 +142,11 @@ class RunProgress:
         agent.name = name or agent.name
         return agent
 
-    def name_agents(self, names: Iterable[tuple[str | None, str | None]]) -> None:
-        """Names by key, for servers whose results have none."""
-        for key, name in names:
-            if key is not None and name is not None:
-                self._agent(key, name)
+    def take_team(self, team: Team) -> None:
+        """Show the agents, by name, before the first snapshot comes."""
+        for place in team.agents:
+            if place.key is not None:
+                self._agent(place.key, place.agent_details and place.agent_details.name)
 
 
 def _monotonic(moment: datetime) -> float:

@@ -1,10 +1,14 @@
 """A real server on the loopback for each test process, a world of its own for each test."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from renum import AsyncClient, Timing
+from renum.cli import app
 
 from .server import Proxy, Server, running_server
 from .world import EMAIL, PASSWORD, World
@@ -56,3 +60,43 @@ async def proxy(server: Server) -> AsyncIterator[Proxy]:
     await proxy.open()
     yield proxy
     await proxy.close()
+
+
+class Renum:
+    """The command line in this process, in front of no terminal."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+
+    def __call__(
+        self, *arguments: str, input: str = "", env: dict[str, str] | None = None
+    ) -> Result:
+        environment = {**self._environment, **(env or {})}
+        result = CliRunner().invoke(app, list(arguments), input=input, env=environment)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "config"
+
+
+@pytest.fixture
+def environment(url: str, config: Path) -> dict[str, str]:
+    """For the command line: this test's server and configuration, and plain output."""
+    keep = {name: value for name, value in os.environ.items() if not name.startswith("RENUM")}
+    return {**keep, "RENUM_URL": url, "RENUM_CONFIG_DIR": str(config), "NO_COLOR": "1"}
+
+
+@pytest.fixture
+def renum(environment: dict[str, str]) -> Renum:
+    return Renum(environment)
+
+
+@pytest.fixture
+def signed_in(renum: Renum) -> Renum:
+    done = renum("login", "--email", EMAIL, "--password-stdin", input=PASSWORD)
+    assert done.exit_code == 0, done.stderr
+    return renum

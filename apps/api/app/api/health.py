@@ -87,12 +87,14 @@ async def _queue(services: Services) -> Queue:
     )
 
 
-async def _timed(check: Awaitable[T]) -> tuple[tuple[T] | None, int]:
+async def _timed(
+    check: Awaitable[T], limit_s: float = CHECK_LIMIT_S
+) -> tuple[tuple[T] | None, int]:
     """What a check gave (None when it failed or took too long), and its milliseconds."""
     started_at = time.perf_counter()
     answered: tuple[T] | None = None
     try:
-        async with asyncio.timeout(CHECK_LIMIT_S):
+        async with asyncio.timeout(limit_s):
             answered = (await check,)
     except (RenumError, TimeoutError):
         pass

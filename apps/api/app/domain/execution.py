@@ -17,16 +17,8 @@ from annotated_types import Interval
 from app.domain import prompts
 from app.domain.agents import Answer, RunRef
 from app.domain.errors import Conflict, LimitReached, NotFound, RenumError
-from app.domain.events import (
-    MAX_EVENT_OUTPUT,
-    AgentCompleted,
-    AgentStarted,
-    Event,
-    ExecutionLog,
-    ExecutionStatusUpdate,
-    NewNotification,
-    Progress,
-)
+from app.domain.events import Event, Progress
+from app.domain.journal import Journal
 from app.domain.notifications import Notification, NotificationType
 from app.domain.results import AgentResult, AgentStatus, RemoteStop
 from app.domain.retry import MAX_ATTEMPTS, Failure
@@ -97,11 +89,8 @@ class Execution:
     fence: int = 0
     #: Times it was claimed since it last made progress.
     claims: int = 0
-    #: The number of the last event of this execution.
-    seq: int = 0
+    journal: Journal
     _changed: set[str] = field(default_factory=set)
-    _events: list[Event] = field(default_factory=list)
-    _notifications: list[Notification] = field(default_factory=list)
 
     @classmethod
     def create(
@@ -122,6 +111,7 @@ class Execution:
         timeout = timedelta(minutes=config.timeout_minutes)
         execution = cls(
             id=id,
+            journal=Journal(id, team.id),
             user_id=team.user_id,
             team_id=team.id,
             team_name=team.name,
@@ -141,7 +131,7 @@ class Execution:
             + (timeout if typical_s is None else timedelta(seconds=typical_s)),
         )
         execution._changed.update(execution.results)
-        execution._log(now, "info", "Execution queued" if queued else "Execution started")
+        execution.journal.log(now, "info", "Execution queued" if queued else "Execution started")
         execution._tell_status()
         return execution
 
@@ -154,7 +144,7 @@ class Execution:
         self.status, self.started_at = ExecutionStatus.RUNNING, now
         self.deadline_at += waited
         self.estimated_completion += waited
-        self._log(now, "info", "Execution started")
+        self.journal.log(now, "info", "Execution started")
         self._tell_status()
 
     def advance(self, now: datetime, new_id: NewId) -> list[AgentResult]:
@@ -186,7 +176,7 @@ class Execution:
                 room -= 1
         if all(r.status.is_final for r in self.results.values()):
             self._finish(now, new_id)
-        if self._events:
+        if self.journal.events:
             self._tell_status()
         return begun
 
@@ -207,7 +197,9 @@ class Execution:
         self._end(result, AgentStatus.COMPLETED, now)
         asks = " by asking for input" if answer.needs_input else ""
         seconds = result.execution_time_ms / 1000
-        self._log(now, "info", f"{result.agent_name} completed{asks} in {seconds:.1f} s", result)
+        self.journal.log(
+            now, "info", f"{result.agent_name} completed{asks} in {seconds:.1f} s", result
+        )
 
     def fail(
         self,
@@ -226,10 +218,10 @@ class Execution:
         result.error_code, result.error_message = failure.code, failure.message
         if retry_in_s is None:
             self._end(result, AgentStatus.FAILED, now)
-            self._log(now, "error", f"{result.agent_name} failed: {failure.message}", result)
+            self.journal.log(now, "error", f"{result.agent_name} failed: {failure.message}", result)
             return
         self._postpone(result, now, retry_in_s)
-        self._log(
+        self.journal.log(
             now,
             "warning",
             f"{result.agent_name} failed (attempt {result.attempts} of {MAX_ATTEMPTS}): "
@@ -242,7 +234,7 @@ class Execution:
         result = self._running(key)
         result.attempts -= 1
         self._postpone(result, now, delay_s)
-        self._log(now, "info", f"{result.agent_name} waits: {why}", result)
+        self.journal.log(now, "info", f"{result.agent_name} waits: {why}", result)
 
     # --- what ends it early ---------------------------------------------------------------
 
@@ -296,21 +288,21 @@ class Execution:
         )
 
     @property
+    def seq(self) -> int:
+        """The number of the last event of this execution."""
+        return self.journal.seq
+
+    @property
     def has_changed(self) -> bool:
         """Whether there is anything to store."""
-        return bool(self._changed or self._events)
+        return bool(self._changed or self.journal.events)
 
     def collect(self) -> Changes:
         """Take what changed since the last call."""
-        changes = Changes(
-            results=tuple(r for r in self.results.values() if r.key in self._changed),
-            events=tuple(self._events),
-            notifications=tuple(self._notifications),
-        )
+        events, notifications = self.journal.take()
+        changed = tuple(r for r in self.results.values() if r.key in self._changed)
         self._changed.clear()
-        self._events.clear()
-        self._notifications.clear()
-        return changes
+        return Changes(results=changed, events=events, notifications=notifications)
 
     # --- parts ------------------------------------------------------------------------------
 
@@ -339,19 +331,9 @@ class Execution:
         result.attempt_at, result.due_at = now, None
         result.started_at = result.started_at or now
         self._changed.add(result.key)
-        self._events.append(
-            AgentStarted(
-                execution_id=self.id,
-                seq=self._next_seq(),
-                key=result.key,
-                agent_id=result.agent_id,
-                agent_name=result.agent_name,
-                attempt=result.attempts,
-                started_at=result.started_at,
-            )
-        )
+        self.journal.agent_started(result, result.started_at)
         again = f" again (attempt {result.attempts})" if result.attempts > 1 else ""
-        self._log(now, "info", f"{result.agent_name} started{again}", result)
+        self.journal.log(now, "info", f"{result.agent_name} started{again}", result)
 
     def _postpone(self, result: AgentResult, now: datetime, delay_s: float) -> None:
         result.run_key = result.run = None
@@ -360,31 +342,12 @@ class Execution:
 
     def _skip(self, result: AgentResult, now: datetime, why: str) -> None:
         self._end(result, AgentStatus.SKIPPED, now)
-        self._log(now, "info", f"{result.agent_name} skipped: {why}", result)
+        self.journal.log(now, "info", f"{result.agent_name} skipped: {why}", result)
 
     def _end(self, result: AgentResult, status: AgentStatus, now: datetime) -> None:
         result.end(status, now)
         self._changed.add(result.key)
-        output = result.output
-        self._events.append(
-            AgentCompleted(
-                execution_id=self.id,
-                seq=self._next_seq(),
-                key=result.key,
-                agent_id=result.agent_id,
-                agent_name=result.agent_name,
-                status=status,
-                attempts=result.attempts,
-                output=output[:MAX_EVENT_OUTPUT] if output is not None else None,
-                output_truncated=output is not None and len(output) > MAX_EVENT_OUTPUT,
-                needs_input=result.needs_input,
-                error_code=result.error_code,
-                error_message=result.error_message,
-                execution_time_ms=result.execution_time_ms,
-                started_at=result.started_at,
-                completed_at=now,
-            )
-        )
+        self.journal.agent_ended(result, now)
 
     def _abandon(
         self,
@@ -426,7 +389,7 @@ class Execution:
         self.status, self.completed_at = status, now
         why = f": {self.error_message}" if status is ExecutionStatus.FAILED else ""
         level = "error" if status is ExecutionStatus.FAILED else "info"
-        self._log(now, level, f"Execution {status}{why}")
+        self.journal.log(now, level, f"Execution {status}{why}")
         self._notify(now, new_id)
 
     def _notify(self, now: datetime, new_id: NewId) -> None:
@@ -435,60 +398,27 @@ class Execution:
             ExecutionStatus.FAILED: f"has failed: {self.error_message}",
             ExecutionStatus.CANCELLED: "was cancelled",
         }[self.status]
-        notification = Notification(
-            id=new_id(),
-            user_id=self.user_id,
-            type=NotificationType(f"execution_{self.status}"),
-            title=f"Team execution {self.status}",
-            message=f"Your {self.team_name} execution {ending}",
-            read=False,
-            created_at=now,
-            data={"execution_id": self.id, "team_id": self.team_id},
-        )
-        self._notifications.append(notification)
-        self._events.append(
-            NewNotification(
-                id=notification.id,
-                type=notification.type,
-                title=notification.title,
-                message=notification.message,
+        self.journal.notify(
+            Notification(
+                id=new_id(),
+                user_id=self.user_id,
+                type=NotificationType(f"execution_{self.status}"),
+                title=f"Team execution {self.status}",
+                message=f"Your {self.team_name} execution {ending}",
                 read=False,
                 created_at=now,
-                data=notification.data,
+                data={"execution_id": self.id, "team_id": self.team_id},
             )
         )
-
-    def _next_seq(self) -> int:
-        self.seq += 1
-        return self.seq
 
     def _tell_status(self) -> None:
-        self._events.append(
-            ExecutionStatusUpdate(
-                execution_id=self.id,
-                team_id=self.team_id,
-                seq=self._next_seq(),
-                status=self.status,
-                progress=self.progress,
-                started_at=self.started_at,
-                completed_at=self.completed_at,
-                error_code=self.error_code,
-                error_message=self.error_message,
-            )
-        )
-
-    def _log(
-        self, now: datetime, level: str, message: str, result: AgentResult | None = None
-    ) -> None:
-        self._events.append(
-            ExecutionLog(
-                execution_id=self.id,
-                seq=self._next_seq(),
-                timestamp=now,
-                level=level,
-                message=message,
-                agent_id=result.agent_id if result else None,
-            )
+        self.journal.status(
+            self.status,
+            self.progress,
+            started_at=self.started_at,
+            completed_at=self.completed_at,
+            error_code=self.error_code,
+            error_message=self.error_message,
         )
 
     def _current_step(self) -> str:

@@ -52,9 +52,10 @@ async def test_a_watcher_that_joins_amid_writes_misses_nothing(
 
 async def test_a_slow_watcher_is_let_go_and_others_are_not(db: PostgresDatabase, hub: Hub) -> None:
     user_id = uuid4()
-    async with hub.subscribe(user_id, after=None) as slow, hub.subscribe(
-        user_id, after=None
-    ) as quick:
+    async with (
+        hub.subscribe(user_id, after=None) as slow,
+        hub.subscribe(user_id, after=None) as quick,
+    ):
         join = asyncio.create_task(slow.next())  # reads its page, then waits
         got = 0
         reader = asyncio.create_task(quick.next())

@@ -29,7 +29,8 @@ class Live:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         url = f"{self.url.replace('http', 'ws')}/api/v1/ws{query}"
         headers |= options.pop("headers", {})
-        with connect(url, additional_headers=headers, **options) as socket:
+        # No queue limit: a client that stops reading could not close cleanly.
+        with connect(url, additional_headers=headers, max_queue=None, **options) as socket:
             yield socket
 
     def make_team(self, name: str = "Team") -> str:

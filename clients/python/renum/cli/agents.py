@@ -20,10 +20,11 @@ def agents(
     async def work(client: AsyncClient) -> None:
         found = [agent async for agent in client.agents.all(search=search)]
         if as_json:
-            dumped = [agent.model_dump(mode="json", exclude_unset=True) for agent in found]
-            print_json({"agents": dumped})
+            print_json({"agents": found})
         elif found:
-            print_table(("NAME", "DESCRIPTION", "ID"), [(a.name, a.description, a.id) for a in found])
+            print_table(
+                ("NAME", "DESCRIPTION", "ID"), [(a.name, a.description, a.id) for a in found]
+            )
         else:
             print_error("There is no such agent." if search else "There are no agents.")
 

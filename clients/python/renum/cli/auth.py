@@ -28,7 +28,7 @@ def login(
         _warn_of_open_line(client.url)
         user = await client.login(address, password)
         if as_json:
-            print_json({"url": client.url, "user": user.model_dump(mode="json")})
+            print_json({"url": client.url, "user": user})
         else:
             echo(f"Signed in to {client.url} as {clean(user.name or address)}.")
 

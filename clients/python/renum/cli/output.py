@@ -27,14 +27,20 @@ def echo(line: str) -> None:
 
 
 def print_json(value: BaseModel | dict[str, Any]) -> None:
-    echo(json.dumps(as_json(value), ensure_ascii=False, indent=2))
+    echo(json.dumps(value, ensure_ascii=False, indent=2, default=_as_it_came))
 
 
-def as_json(value: BaseModel | dict[str, Any]) -> Any:  # noqa: ANN401  any JSON
-    """The server's answer as it came."""
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude_unset=True)
-    return value
+def print_json_line(value: BaseModel | dict[str, Any]) -> None:
+    """For streams: one line, at once."""
+    echo(json.dumps(value, ensure_ascii=False, default=_as_it_came))
+    sys.stdout.flush()
+
+
+def _as_it_came(model: object) -> object:
+    """The server's answer, with neither more nor fewer fields."""
+    if not isinstance(model, BaseModel):
+        raise TypeError(f"{type(model).__name__} is not JSON")
+    return model.model_dump(mode="json", exclude_unset=True)
 
 
 def print_table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -108,13 +108,7 @@ def _total_line(run: RunProgress, marks: Marks, width: int) -> Text:
     line.append(marks.bar[0] * done, "green" if run.status != "failed" else "red")
     line.append(marks.bar[1] * (_BAR_WIDTH - done), "dim")
     line.append(f"  {run.ended}/{total} agents  {duration(run.elapsed_s())}  ")
-    state = run.status
-    if run.status == "pending":
-        place = run.queue_position
-        state = "queued" if place is None else f"queued, number {place} in line"
-    elif run.status == "failed" and run.error:
-        state = f"failed: {run.error}"
-    line.append(head(state, width - cell_len(line.plain)), _STYLES.get(run.status, ""))
+    line.append(head(run.status_text, width - cell_len(line.plain)), _STYLES.get(run.status, ""))
     return line
 
 

@@ -26,8 +26,7 @@ def list_teams(
     async def work(client: AsyncClient) -> None:
         found = [team async for team in client.teams.all(search=search)]
         if as_json:
-            dumped = [team.model_dump(mode="json", exclude_unset=True) for team in found]
-            print_json({"teams": dumped})
+            print_json({"teams": found})
         elif found:
             rows = [(t.name, t.workflow_type, t.agents_count, t.status, t.id) for t in found]
             print_table(("NAME", "WORKFLOW", "AGENTS", "STATUS", "ID"), rows)

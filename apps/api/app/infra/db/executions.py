@@ -10,7 +10,14 @@ from pydantic import TypeAdapter
 from app.common.paging import Page, Paged
 from app.domain.agents import RunRef
 from app.domain.events import ExecutionLog, Progress
-from app.domain.execution import Execution, ExecutionConfig, ExecutionNotFound, ExecutionStatus
+from app.domain.execution import (
+    Changes,
+    Execution,
+    ExecutionConfig,
+    ExecutionNotFound,
+    ExecutionStatus,
+)
+from app.domain.journal import Journal
 from app.domain.reports import ExecutionFilters, ExecutionReport, ExecutionSummary
 from app.domain.results import AgentResult, AgentStatus, RemoteStop
 from app.domain.workflow import Plan
@@ -68,6 +75,8 @@ class ExecutionStore:
     # --- for changes ------------------------------------------------------------------------
 
     async def add(self, execution: Execution) -> None:
+        changes = execution.collect()
+        await EventStore(self._connection).append(execution.user_id, changes.events)
         await self._connection.execute(
             """
             INSERT INTO renum.executions (id, user_id, team_id, team_name, status, input, config,
@@ -102,7 +111,7 @@ class ExecutionStore:
                 [s.agent_name for s in execution.plan.steps],
             ),
         )
-        await self._write_changes(execution, with_results=False)
+        await self._write_story(execution.id, changes)
 
     async def claim(self, execution_id: UUID) -> Execution | None:
         cursor = await self._connection.execute(
@@ -137,11 +146,16 @@ class ExecutionStore:
         return await self._whole(row) if row else None
 
     async def save(self, execution: Execution, *, supersede: bool = False) -> None:
-        # Events first: their statement takes the user's lock, before the row of the execution.
-        await self._write_changes(execution)
+        changes = execution.collect()
+        # Events first: their statement takes the user's lock, before any other row's. Then the
+        # fence: who does not hold it fails here, before anything of it can collide.
+        await EventStore(self._connection).append(execution.user_id, changes.events)
         await self._connection.execute(
             _SAVE, {**_values(execution), "fence": execution.fence, "raised": int(supersede)}
         )
+        for result in changes.results:
+            await self._connection.execute(_SAVE_RESULT, _result_values(execution.id, result))
+        await self._write_story(execution.id, changes)
 
     async def attach(self, execution_id: UUID, result: AgentResult) -> None:
         run = result.run
@@ -333,7 +347,7 @@ class ExecutionStore:
             error_message=row["error_message"],
             fence=row["fence"],
             claims=row["claims"],
-            seq=row["seq"],
+            journal=Journal(row["id"], row["team_id"], row["seq"]),
         )
 
     async def _results(self, execution_id: UUID) -> AsyncCursor[Row]:
@@ -346,9 +360,8 @@ class ExecutionStore:
         row = await (await self._connection.execute(query, (id_,))).fetchone()
         return int(row["n"]) if row else 0
 
-    async def _write_changes(self, execution: Execution, *, with_results: bool = True) -> None:
-        changes = execution.collect()
-        await EventStore(self._connection).append(execution.user_id, changes.events)
+    async def _write_story(self, execution_id: UUID, changes: Changes) -> None:
+        """Log lines and notifications; the events that tell of them are written by then."""
         logs = [e for e in changes.events if isinstance(e, ExecutionLog)]
         if logs:
             await self._connection.execute(
@@ -359,7 +372,7 @@ class ExecutionStore:
                                            %s::uuid[]) AS l
                 """,
                 (
-                    execution.id,
+                    execution_id,
                     [line.seq for line in logs],
                     [line.timestamp for line in logs],
                     [line.level for line in logs],
@@ -367,9 +380,6 @@ class ExecutionStore:
                     [line.agent_id for line in logs],
                 ),
             )
-        if with_results:
-            for result in changes.results:
-                await self._connection.execute(_SAVE_RESULT, _result_values(execution.id, result))
         for notification in changes.notifications:
             await NotificationStore(self._connection).add(notification)
 

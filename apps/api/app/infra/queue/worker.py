@@ -110,7 +110,7 @@ class QueueWorker:
         except asyncio.CancelledError:
             await self._ring()
             raise
-        except Exception:  # noqa: BLE001  a supervisor: whatever ended it, jobs must go on being worked on
+        except Exception:
             logger.exception("the queue's worker ended, and is begun again")
         await asyncio.sleep(POLL_S)
 

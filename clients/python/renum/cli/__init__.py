@@ -1,0 +1,72 @@
+"""The `renum` command line."""
+
+import os
+import sys
+from importlib.metadata import version as version_of
+from typing import Annotated
+
+import typer
+
+from renum.cli.agents import agents
+from renum.cli.auth import login, logout
+from renum.cli.context import Settings
+from renum.cli.executions import executions
+from renum.cli.exits import HELP, Exit, print_error
+from renum.cli.run import run, watch
+from renum.cli.teams import teams
+from renum.http import normal_url
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Teams of AI agents, from your terminal.",
+    epilog=HELP,
+)
+app.command()(login)
+app.command()(logout)
+app.command()(agents)
+app.add_typer(teams, name="teams")
+app.command(epilog=HELP)(run)
+app.command(epilog=HELP)(watch)
+app.add_typer(executions, name="executions")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"renum {version_of('renum')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    url: Annotated[
+        str, typer.Option(envvar="RENUM_URL", help="The server.", show_default=True)
+    ] = "http://127.0.0.1:8000",
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Teams of AI agents, from your terminal."""
+    try:
+        ctx.obj = Settings(normal_url(url))
+    except ValueError as error:
+        print_error(f"renum: {error}")
+        raise typer.Exit(Exit.USAGE) from None
+
+
+def main() -> None:
+    """Entry point: whatever happens, people see a sentence and not a traceback."""
+    try:
+        app()
+    except BrokenPipeError:
+        # Whoever read us has gone (`| head`); nothing is left to tell, at exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.FAILED)
+    except Exception as error:
+        if os.environ.get("RENUM_DEBUG"):
+            raise
+        print_error(f"renum: unexpected error: {type(error).__name__}: {error}")
+        print_error("  This is a bug. RENUM_DEBUG=1 shows where it happened.")
+        sys.exit(Exit.INTERNAL)
