@@ -6,6 +6,7 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -13,6 +14,10 @@ from app.infra.db import migrations
 from app.infra.db.database import PostgresDatabase, create_pool
 
 _numbers = itertools.count()
+
+# A busy machine makes a single example slow; that says nothing about the code.
+hypothesis.settings.register_profile("renum", deadline=None)
+hypothesis.settings.load_profile("renum")
 
 
 @pytest.fixture(scope="session")

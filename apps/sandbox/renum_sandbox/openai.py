@@ -74,6 +74,8 @@ class ChatModel:
             raise ModelError("the model fell silent") from error
         except aiohttp.ClientError as error:
             raise ModelError("the connection to the model broke") from error
+        except aiohttp.http_exceptions.HttpProcessingError as error:  # such as an endless line
+            raise ModelError("the model answered something that is no completion") from error
 
 
 async def _pieces(answer: "aiohttp.ClientResponse") -> AsyncIterator[str]:

@@ -33,8 +33,16 @@ class _Protocol(HttpToolsProtocol):
 
 
 def abort_connection(scope: Scope) -> None:
-    """Close the connection of a request at once; what was not sent is lost."""
-    scope["extensions"][_ABORT]()
+    """
+    Close the connection of a request at once; what was not sent is lost.
+
+    Raises:
+        RuntimeError: another server than this module's is at work, which cannot do that.
+    """
+    abort = scope.get("extensions", {}).get(_ABORT)
+    if abort is None:
+        raise RuntimeError("this fault needs the server of renum_sandbox.server")
+    abort()
 
 
 class _Server(uvicorn.Server):

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -143,6 +143,10 @@ def test_a_server_that_cannot_stream_is_fine(model, backed, suna_of, stream_text
         (sends(401, "application/json", b"{}"), "the model answered 401"),
         (sends(200, "application/json", b"tea"), "the model answered something that is no comple"),
         (sends(200, "application/json", b"[]"), "the model answered something that is no comple"),
+        (
+            sends(200, "text/event-stream", b"data: " + b"x" * 600_000),
+            "the model answered something that is no completion",
+        ),
         (says("Half", done=False), "the model stopped in the middle of its answer"),
         (
             sends(200, "text/event-stream", b'data: {"error": "secret sk-test"}\n\n'),
@@ -183,6 +187,22 @@ def test_a_model_that_is_not_there_fails_the_run(suna_of, url, error) -> None:
         start = suna.start("Say hello")
         suna.frames(start)
         assert suna.run(start)["error"] == error
+
+
+class BrokenModel(ChatModel):
+    """A model client with a bug."""
+
+    async def stream(self, *, system: str, user: str) -> AsyncIterator[str]:
+        yield "Half"
+        raise KeyError(system, user)
+
+
+def test_a_bug_fails_the_run_instead_of_losing_it(suna_of) -> None:
+    with running_sandbox(model=BrokenModel("http://127.0.0.1:9")) as sandbox:
+        suna = suna_of(sandbox)
+        start = suna.start("Say hello")
+        suna.frames(start)
+        assert suna.run(start)["error"] == "the answer of the model could not be read"
 
 
 def test_a_stop_ends_the_call(model, backed, suna_of, stream_text, stream_frames) -> None:

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import httpx2
+import jwt
 import pytest
+from fastapi.testclient import TestClient
 
 from renum_sandbox import constants
 from renum_sandbox.app import NotInProduction, create_sandbox
@@ -100,10 +102,15 @@ def test_a_sandbox_that_cannot_start_says_so(tmp_path: Path) -> None:
         pass
 
 
-def test_without_a_base_url_the_issuer_is_the_address_of_the_request() -> None:
-    import jwt
-    from fastapi.testclient import TestClient
+def test_another_server_cannot_drop_a_connection() -> None:
+    with TestClient(create_sandbox()) as http:
+        fault = {"operation": "health", "fault": "drop-answer"}
+        assert http.post("/sandbox/faults", json=fault).status_code == 201
+        with pytest.raises(RuntimeError, match=r"needs the server of renum_sandbox\.server"):
+            http.get("/api/health")
 
+
+def test_without_a_base_url_the_issuer_is_the_address_of_the_request() -> None:
     with TestClient(create_sandbox(access_token_s=5), base_url="http://127.0.0.1:7000") as http:
         session = http.post(
             "/auth/v1/token?grant_type=password",

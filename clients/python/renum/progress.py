@@ -145,8 +145,8 @@ class RunProgress:
     def take_team(self, team: Team) -> None:
         """Show the agents, by name, before the first snapshot comes."""
         for place in team.agents:
-            if place.key is not None:
-                self._agent(place.key, place.agent_details and place.agent_details.name)
+            if place.key is not None and place.agent_details is not None:
+                self._agent(place.key, place.agent_details.name)
 
 
 def _monotonic(moment: datetime) -> float:

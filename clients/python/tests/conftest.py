@@ -69,10 +69,10 @@ class Renum:
         self._environment = environment
 
     def __call__(
-        self, *arguments: str, input: str = "", env: dict[str, str] | None = None
+        self, *arguments: str, stdin: str = "", env: dict[str, str] | None = None
     ) -> Result:
         environment = {**self._environment, **(env or {})}
-        result = CliRunner().invoke(app, list(arguments), input=input, env=environment)
+        result = CliRunner().invoke(app, list(arguments), input=stdin, env=environment)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result
@@ -97,6 +97,6 @@ def renum(environment: dict[str, str]) -> Renum:
 
 @pytest.fixture
 def signed_in(renum: Renum) -> Renum:
-    done = renum("login", "--email", EMAIL, "--password-stdin", input=PASSWORD)
+    done = renum("login", "--email", EMAIL, "--password-stdin", stdin=PASSWORD)
     assert done.exit_code == 0, done.stderr
     return renum

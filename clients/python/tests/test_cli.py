@@ -16,7 +16,7 @@ from .world import EMAIL, PASSWORD, Fault, World, agent_id
 def test_login_stores_tokens_that_later_commands_use(
     renum: Renum, world: World, config: Path
 ) -> None:
-    done = renum("login", "--email", EMAIL, "--password-stdin", input=f"{PASSWORD}\n")
+    done = renum("login", "--email", EMAIL, "--password-stdin", stdin=f"{PASSWORD}\n")
     assert (done.exit_code, done.stderr) == (0, "")
     assert "Signed in to http://127.0.0.1" in done.stdout
     assert done.stdout.rstrip().endswith("as Ana.")
@@ -33,7 +33,7 @@ def test_login_stores_tokens_that_later_commands_use(
 
 
 def test_login_says_when_the_password_is_wrong(renum: Renum) -> None:
-    refused = renum("login", "--email", EMAIL, "--password-stdin", input="no\n")
+    refused = renum("login", "--email", EMAIL, "--password-stdin", stdin="no\n")
     assert refused.exit_code == 4
     assert refused.stderr.splitlines() == [
         "renum: The e-mail or the password is wrong.",
@@ -56,7 +56,7 @@ def test_login_without_a_terminal_needs_both(
 def test_login_warns_of_a_line_that_others_can_read(renum: Renum) -> None:
     # Port 9 of a name that cannot exist: nothing is sent to anybody.
     refused = renum(
-        "--url", "http://renum.invalid:9", "login", "--email", EMAIL, "--password-stdin", input="x"
+        "--url", "http://renum.invalid:9", "login", "--email", EMAIL, "--password-stdin", stdin="x"
     )
     assert refused.exit_code == 5
     assert "is not https" in refused.stderr
@@ -127,7 +127,7 @@ def test_a_team_is_made_from_json_on_stdin_with_agents_by_id(
     spec = {"name": "Solo", "workflow_type": "parallel",
             "agents": [{"agent_id": agent_id("Editor")}]}  # fmt: skip
     text = json.dumps(spec, indent="\t")
-    made = signed_in("teams", "create", "-f", "-", "--json", input=text)
+    made = signed_in("teams", "create", "-f", "-", "--json", stdin=text)
     assert json.loads(made.stdout)["name"] == "Solo"
     assert world.count("GET", "/agents") == 0
 
@@ -146,17 +146,17 @@ def test_a_team_is_made_from_json_on_stdin_with_agents_by_id(
     ],
 )
 def test_a_bad_team_file_says_what_is_wrong(signed_in: Renum, text: str, message: str) -> None:
-    refused = signed_in("teams", "create", "-f", "-", input=text)
+    refused = signed_in("teams", "create", "-f", "-", stdin=text)
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert message in refused.stderr
 
 
 def test_an_agent_name_that_two_have_is_refused(signed_in: Renum, world: World) -> None:
     world.agents.append({**world.agents[0], "id": "other"})
-    refused = signed_in("teams", "create", "-f", "-", input="agents: [{agent: Content Strategist}]")
+    refused = signed_in("teams", "create", "-f", "-", stdin="agents: [{agent: Content Strategist}]")
     assert "2 agents are named 'Content Strategist': give agent_id" in refused.stderr
     world.agents.clear()
-    refused = signed_in("teams", "create", "-f", "-", input="agents: [{agent: Content Strategist}]")
+    refused = signed_in("teams", "create", "-f", "-", stdin="agents: [{agent: Content Strategist}]")
     assert "there are none yet" in refused.stderr
 
 
@@ -171,7 +171,7 @@ def test_files_that_cannot_be_read_are_named(signed_in: Renum, tmp_path: Path) -
 
 def test_a_refusal_shows_each_field_and_the_request_id(signed_in: Renum) -> None:
     text = json.dumps({"name": "X", "agents": [{"agent_id": "nobody"}]})
-    refused = signed_in("teams", "create", "-f", "-", input=text)
+    refused = signed_in("teams", "create", "-f", "-", stdin=text)
     assert refused.exit_code == 2
     assert refused.stderr.splitlines() == [
         "renum: 1 field is invalid.",

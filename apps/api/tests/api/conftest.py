@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import httpx2
 import pytest
 from fastapi import FastAPI
-from renum_sandbox import constants
-from renum_sandbox.testing import RunningSandbox, running_sandbox
 
 from app.core.settings import Settings
 from app.main import create_app
+from renum_sandbox import constants
+from renum_sandbox.testing import RunningSandbox, running_sandbox
 
 SignIn = Callable[..., Awaitable[dict[str, str]]]
 

@@ -4,8 +4,8 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from renum_sandbox import constants
 
+from renum_sandbox import constants
 from tests import tokens
 from tests.api.conftest import SignIn
 

@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
-from renum_sandbox import constants
-from renum_sandbox.testing import RunningSandbox, running_sandbox
 
 from app.core.settings import Settings
 from app.domain.errors import RenumError
@@ -20,6 +18,8 @@ from app.domain.users import (
 )
 from app.infra.supabase.auth import SupabaseAuth
 from app.infra.supabase.connect import Supabase, connect
+from renum_sandbox import constants
+from renum_sandbox.testing import RunningSandbox, running_sandbox
 from tests.supabase.server import Scripted
 from tests.supabase.test_answers import SESSION
 

@@ -64,11 +64,12 @@ def test_chatty_libraries_are_quiet(out: io.StringIO) -> None:
 @pytest.mark.parametrize("for_people", [True, False])
 def test_a_traceback_shows_no_variables_and_no_secrets(out: io.StringIO, for_people: bool) -> None:
     configure_logging("INFO", for_people=for_people, stream=out)
-    hidden = "hunter2-in-a-variable"
+
+    def connect(hidden: str) -> None:
+        raise ValueError(f"no answer of postgresql://renum:hunter3@db.example/x ({len(hidden)})")
+
     try:
-        raise ValueError(
-            f"cannot connect to postgresql://renum:hunter3@db.example/x ({len(hidden)})"
-        )
+        connect(f"hunter{2}")
     except ValueError:
         structlog.get_logger("app.test").exception("failed")
     assert "Traceback" in out.getvalue()

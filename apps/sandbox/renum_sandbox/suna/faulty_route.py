@@ -85,8 +85,6 @@ async def _hang(
     if with_head:
         headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        # uvicorn sends a head with the first body; an empty one is enough.
-        await send({"type": "http.response.body", "body": b"", "more_body": True})
     gone = asyncio.create_task(_until_gone(receive))
     closing = asyncio.create_task(sandbox.bell.closing.wait())
     try:

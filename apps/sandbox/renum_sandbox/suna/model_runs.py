@@ -1,6 +1,7 @@
 """Runs that a real model answers: one task each, and the beats it has made so far."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from renum_sandbox.suna import store
 from renum_sandbox.suna.runs import Ending, Run
 from renum_sandbox.suna.script import Beat, Kind, Turn
 
+_log = logging.getLogger(__name__)
 _KEPT = 200
 """Runs whose exact beats are kept for replay; older ones are cut anew from their text."""
 
@@ -70,6 +72,9 @@ class ModelRuns:
                 self._beat(run, live, Kind.TEXT, piece)
         except ModelError as failure:
             error = str(failure)
+        except Exception:  # noqa: BLE001  a run without an end would hang whoever follows it
+            _log.exception("model run %s", run.id)
+            error = "the answer of the model could not be read"
         if text.strip() and error is None:
             ending = Ending.ANSWER
             live.beats.append(Beat(self._clock(), Kind.CLOSES, Turn(1, text)))

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, File, Form, Header, HTTPException, Request, UploadFile
 from pydantic import BaseModel, ConfigDict
 
-from renum_sandbox.agents.catalogue import Agent
-from renum_sandbox.context import CurrentSandbox, Sandbox
+from renum_sandbox.context import CurrentSandbox
 from renum_sandbox.faults import Operation
 from renum_sandbox.suna import errors, starting, store
 from renum_sandbox.suna.access import thread_for
@@ -14,9 +13,7 @@ from renum_sandbox.suna.caller import Account
 from renum_sandbox.suna.dialect import CurrentDialect
 from renum_sandbox.suna.faulty_route import FAULT_KEY, FaultyRoute
 from renum_sandbox.suna.messages import of_thread, user_message
-from renum_sandbox.suna.runs import Run
 from renum_sandbox.suna.starting import Start
-from renum_sandbox.suna.store import Thread
 
 initiate_router = APIRouter(route_class=FaultyRoute)
 start_router = APIRouter(route_class=FaultyRoute)
@@ -68,7 +65,8 @@ async def initiate(
     with sandbox.state.transaction():
         name = starting.project_name(prompt)
         thread = starting.new_thread(sandbox, start.account_id, name)
-        run = _say_and_start(sandbox, start, agent, thread, prompt, double_encoded=True)
+        starting.say(sandbox, thread, prompt, double_encoded=True)
+        run = starting.start_run(sandbox, start, agent, thread, prompt)
     return {"thread_id": thread.id, "agent_run_id": run.id}
 
 
@@ -101,11 +99,9 @@ async def start_on_thread(
     thread = thread_for(sandbox, start.account_id, thread_id)
     agent = starting.agent_for(start, body.agent_id)
     written = of_thread(sandbox, thread.id, optimized=False, with_assistant=True)
-    if written and written[-1]["type"] == "user":
-        prompt = store.messages(sandbox.state, thread.id)[-1].content
-        run = starting.start_run(sandbox, start, agent, thread, prompt)
-    else:
-        run = starting.start_empty_run(sandbox, start, agent, thread)
+    waiting = written and written[-1]["type"] == "user"
+    prompt = store.messages(sandbox.state, thread.id)[-1].content if waiting else ""
+    run = starting.start_run(sandbox, start, agent, thread, prompt)
     return {"agent_run_id": run.id, "status": "running"}
 
 
@@ -138,7 +134,9 @@ async def agent_start(
             thread_id=thread_id or "",
             project_id=project_id or "",
         )
-        run = _say_and_start(sandbox, start, agent, thread, prompt, double_encoded=False)
+        if prompt:
+            starting.say(sandbox, thread, prompt, double_encoded=False)
+        run = starting.start_run(sandbox, start, agent, thread, prompt or "")
     return {
         "thread_id": thread.id,
         "agent_run_id": run.id,
@@ -146,18 +144,3 @@ async def agent_start(
         "sandbox_id": None,
         "status": "running",
     }
-
-
-def _say_and_start(
-    sandbox: Sandbox,
-    start: Start,
-    agent: Agent,
-    thread: Thread,
-    prompt: str | None,
-    *,
-    double_encoded: bool,
-) -> Run:
-    if not prompt:
-        return starting.start_empty_run(sandbox, start, agent, thread)
-    starting.say(sandbox, thread, prompt, double_encoded=double_encoded)
-    return starting.start_run(sandbox, start, agent, thread, prompt)

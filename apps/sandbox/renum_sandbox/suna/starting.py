@@ -88,15 +88,15 @@ def start_run(sandbox: Sandbox, start: Start, agent: Agent, thread: Thread, prom
     """
     Store a run, and set the model to work when there is one.
 
-    A prompt with a marker, or a fault, is always answered by the demo engine: they exist to
-    make a run predictable.
+    Without a prompt there is nothing to answer, and the run ends at once. A prompt with a
+    marker, or a fault, is always answered by the demo engine: they exist to make a run
+    predictable.
     """
     now, speed = sandbox.now(), sandbox.options.speed
     marks = markers(prompt)
-    engine = Engine.DEMO
-    if sandbox.model_runs is not None and not marks.any and start.fault is None:
-        engine = Engine.MODEL
-    ending = _ENDING_OF_FAULT[start.fault] if start.fault else _ending(marks)
+    predictable = marks.any or start.fault is not None or not prompt
+    engine = Engine.DEMO if predictable or sandbox.model_runs is None else Engine.MODEL
+    ending = _ENDING_OF_FAULT[start.fault] if start.fault else _ending(prompt, marks)
     delay = 0.0 if start.dialect is Dialect.INITIATE else _VISIBLE_AFTER_S * speed
     run = Run(
         id=str(uuid4()),
@@ -121,36 +121,12 @@ def start_run(sandbox: Sandbox, start: Start, agent: Agent, thread: Thread, prom
     return run
 
 
-def start_empty_run(sandbox: Sandbox, start: Start, agent: Agent, thread: Thread) -> Run:
-    """A thread that nobody spoke in last: the agent has nothing to answer and ends at once."""
-    now = sandbox.now()
-    run = Run(
-        id=str(uuid4()),
-        thread_id=thread.id,
-        account_id=start.account_id,
-        agent_id=agent.id,
-        dialect=start.dialect,
-        prompt="",
-        request_id=start.request_id,
-        engine=Engine.DEMO,
-        ending=Ending.EMPTY,
-        started_at=now,
-        visible_at=now,
-        ends_at=now,
-        error=None,
-        model_text=None,
-        stopped_at=None,
-    )
-    store.add_run(sandbox.state, run)
-    return run
-
-
-def _ending(marks: Markers) -> Ending:
+def _ending(prompt: str, marks: Markers) -> Ending:
     if marks.fail:
         return Ending.FAIL
     if marks.ask:
         return Ending.ASK
-    return Ending.EMPTY if marks.empty else Ending.ANSWER
+    return Ending.EMPTY if marks.empty or not prompt else Ending.ANSWER
 
 
 def _error(fault: Fault | None, ending: Ending) -> str | None:
@@ -160,6 +136,8 @@ def _error(fault: Fault | None, ending: Ending) -> str | None:
 
 
 def _length_s(agent: Agent, prompt: str, ending: Ending, speed: float) -> float:
+    if not prompt:
+        return 0.0
     says_it_all = ending in (Ending.ANSWER, Ending.FAIL)
     text = catalogue.answer(agent.id, without_markers(prompt)) if says_it_all else ""
     return script.duration_s(text, markers(prompt), speed)

@@ -12,7 +12,7 @@ from renum_sandbox.suna.script import Beat
 
 _LONGEST_SLEEP_S = 60.0
 _TOGETHER_S = 0.04
-"""Words due within this time go out in one write: smooth to read, and half the work."""
+"""Words due within this time go out in one write."""
 
 
 async def follow(

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from renum.cli.context import call
+from renum.cli.context import call, told
 from renum.cli.exits import BadInput, print_error
 from renum.cli.output import Json, echo, print_json
 from renum.cli.text import clean
@@ -22,9 +22,10 @@ def login(
     as_json: Json = False,
 ) -> None:
     """Sign in. The tokens are kept for later commands, in a file that only you can read."""
+    with told(as_json=as_json):
+        address, password = _credentials(email, password_stdin=password_stdin)
 
     async def work(client: AsyncClient) -> None:
-        address, password = _credentials(email, password_stdin=password_stdin)
         _warn_of_open_line(client.url)
         user = await client.login(address, password)
         if as_json:

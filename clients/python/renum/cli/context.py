@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -41,23 +42,31 @@ def call(
     as_json: bool = False,
     on_stop: Callable[[], None] = lambda: None,
 ) -> T:
-    """
-    Do the work with a client; its errors are told, and become the exit code.
-
-    `on_stop` may say more after an error or Ctrl-C.
-    """
+    """Do the work with a client, as in `told`."""
     settings: Settings = ctx.obj
 
     async def run() -> T:
         async with settings.client() as client:
             return await work(client)
 
-    try:
+    with told(as_json=as_json, on_stop=on_stop):
         return asyncio.run(run())
+
+
+@contextmanager
+def told(*, as_json: bool, on_stop: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """
+    Errors in the block are told, and become the exit code.
+
+    `on_stop` may say more after an error or Ctrl-C. What waits for a person (a prompt, stdin)
+    belongs in such a block of its own: in an event loop, Ctrl-C would not end it.
+    """
+    try:
+        yield
     except (RenumError, BadInput) as error:
         report(error, as_json=as_json)
         on_stop()
         raise typer.Exit(exit_of(error)) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         on_stop()
         raise typer.Exit(Exit.INTERRUPTED) from None

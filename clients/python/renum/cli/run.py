@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from renum.cli.context import call
+from renum.cli.context import call, told
 from renum.cli.exits import BadInput, exit_of_status, print_error
 from renum.cli.files import read_context, read_text
 from renum.cli.lookup import find_team
@@ -43,14 +43,15 @@ def run(
     Ctrl-C only stops watching: the run goes on. Progress goes to stderr when stdout is a pipe.
     """
     watching = _Watching(as_json=as_json, events=events)
-
-    async def work(client: AsyncClient) -> Execution:
+    with told(as_json=as_json or events):
         if prompt == context_file == "-":
             raise BadInput("stdin cannot be both the prompt and the context")
         task = read_text("-") if prompt == "-" else prompt
         if not task.strip():
             raise BadInput("the prompt is empty")
         given = read_context(context or [], context_file)
+
+    async def work(client: AsyncClient) -> Execution:
         found = await find_team(client, team)
         started = await client.teams.execute(
             found.id,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from renum.cli.context import call
+from renum.cli.context import call, told
 from renum.cli.exits import print_error
 from renum.cli.files import read_team
 from renum.cli.lookup import fill_agents
@@ -49,9 +49,11 @@ def create_team(
 
     Agents are given by `agent_id`, or by `agent` with their exact name.
     """
+    with told(as_json=as_json):
+        spec = read_team(file)
 
     async def work(client: AsyncClient) -> None:
-        team = await client.teams.create(await fill_agents(client, read_team(file)))
+        team = await client.teams.create(await fill_agents(client, spec))
         if as_json:
             print_json(team)
         else:
