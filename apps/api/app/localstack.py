@@ -128,12 +128,7 @@ def _sandbox(settings: Settings, speed: float) -> Iterator[_Process | _Running]:
             ["SUNA_API_URL and SUPABASE_URL are missing, and renum-sandbox is not installed"]
         )
     directory.mkdir(parents=True, exist_ok=True)
-    command = [
-        sys.executable,
-        "-c",
-        "from renum_sandbox.cli import main; main()",
-        "--exit-with-parent",
-    ]
+    command = [sys.executable, "-m", "renum_sandbox", "--exit-with-parent"]
     command += ["--data-dir", str(directory), "--speed", str(speed)]
     process = _Process(
         subprocess.Popen(  # noqa: S603  our own module

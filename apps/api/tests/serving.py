@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 import uvicorn
 from pydantic import SecretStr
-from renum_sandbox.testing import RunningSandbox
 
 from app.core.settings import Settings
 from app.main import create_app
 from app.server import WS_MAX_BYTES, listen, url_of
+from renum_sandbox.testing import RunningSandbox
 
 
 def settings_for(sandbox: RunningSandbox, database_url: str, **changes: object) -> Settings:

