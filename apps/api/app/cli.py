@@ -16,7 +16,10 @@ import typer
 from app.core.settings import ConfigurationError, Settings
 
 cli = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Renum: teams of Suna agents, run durably and watched live.",
 )
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]

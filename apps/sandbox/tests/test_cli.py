@@ -38,29 +38,8 @@ def running(*arguments: str, **env: str) -> Iterator[tuple[subprocess.Popen, str
             process.kill()
 
 
-def get(url: str, **headers: str) -> httpx2.Response:
-    with httpx2.Client(trust_env=False) as http:
-        return http.get(url, headers=headers)
-
-
 @pytest.mark.slow
-def test_a_signal_is_a_clean_exit() -> None:
-    with running() as (process, url):
-        assert get(f"{url}/sandbox/health").json()["speed"] == 1.0
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
-        assert process.stdout.read() == ""  # the ready line was the only one
-
-
-@pytest.mark.slow
-def test_it_ends_with_its_parent() -> None:
-    with running("--exit-with-parent") as (process, _):
-        process.stdin.close()
-        assert process.wait(5) == 0
-
-
-@pytest.mark.slow
-def test_a_kill_loses_nothing(tmp_path: Path) -> None:
+def test_a_kill_loses_nothing_and_a_signal_ends_cleanly(tmp_path: Path) -> None:
     with httpx2.Client(trust_env=False) as http:
         with running("--data-dir", str(tmp_path), JWT_EXPIRE_MINUTES="0.5") as (process, url):
             headers = {"X-API-Key": constants.SUNA_API_KEY}
@@ -74,8 +53,9 @@ def test_a_kill_loses_nothing(tmp_path: Path) -> None:
             assert session["expires_in"] == 30
             process.kill()
             process.wait(5)
-        with running("--data-dir", str(tmp_path), "--speed", "0") as (_, url_again):
+        with running("--data-dir", str(tmp_path), "--speed", "0") as (process, url_again):
             assert url_again == url
+            assert http.get(f"{url}/sandbox/health").json()["speed"] == 0
             (again,) = http.get(f"{url}/sandbox/starts").json()["starts"]
             assert again["run_id"] == start["agent_run_id"]
             assert again["status"] == "running"
@@ -85,6 +65,9 @@ def test_a_kill_loses_nothing(tmp_path: Path) -> None:
                 headers={"apikey": constants.PUBLISHABLE_KEY},
             )
             assert refreshed.status_code == 200
+            process.send_signal(signal.SIGINT)
+            assert process.wait(5) == 0
+            assert process.stdout.read() == ""  # the ready line was the only one
 
 
 @pytest.mark.parametrize(
@@ -105,16 +88,16 @@ def test_it_refuses_to_start(arguments: list[str], env: dict, says: str) -> None
 
 
 @pytest.mark.slow
-def test_it_says_which_model_answers() -> None:
+def test_it_names_its_model_and_ends_with_its_parent() -> None:
     with subprocess.Popen(
-        [*COMMAND],
+        [*COMMAND, "--exit-with-parent"],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=CLEAN | {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "sk-secret"},
     ) as process:
-        process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=5)[1]
-        assert process.returncode == 0
+        assert process.stdout.readline().startswith("renum-sandbox ready ")
+        _, said = process.communicate(timeout=5)  # closes standard input first
+    assert process.returncode == 0
     assert said == "agents answer with gpt-4o-mini at http://127.0.0.1:9/v1\n"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -15,6 +16,7 @@ from renum.websocket import Dropped, Socket, open_socket
 
 _HEARTBEAT_S = 20.0
 _CLOSE_LIMIT_S = 2.0
+_EXTEND_EVERY_S = 10.0
 _QUEUE_SIZE = 1000
 
 
@@ -67,6 +69,7 @@ class EventStream:
         self._failures = 0
         self._renewed = False
         self._resync_id: int | None = None  # where this connection goes live
+        self._extended_at: float | None = None
         self._head: int | None = None  # the newest id that the last heartbeat spoke of
 
     def __aiter__(self) -> Self:
@@ -208,6 +211,10 @@ class EventStream:
         self._head = head
 
     async def _extend(self, socket: Socket) -> None:
+        now = time.monotonic()
+        if self._extended_at is not None and now - self._extended_at < _EXTEND_EVERY_S:
+            return  # a token that lives so briefly ends the session, and we come back
+        self._extended_at = now
         # When it fails the server ends the session, and that has its own way back.
         with contextlib.suppress(RenumError):
             token = await self._session.access_token()

@@ -214,7 +214,7 @@ def test_executions_are_listed_shown_and_cancelled(
 
     shown = signed_in("executions", "show", run_id).stdout
     assert "3/3 agents" in shown
-    assert "--- agent_3 ---\n# Editor\n\nText of **Editor**.\n" in shown
+    assert "--- agent_3 ---\n\n# Editor\n\nText of **Editor**.\n" in shown
     assert (
         json.loads(signed_in("executions", "show", run_id, "--json").stdout)["status"]
         == "completed"

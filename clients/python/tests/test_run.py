@@ -19,12 +19,14 @@ def team(server: Server, world: World) -> dict:
     return server.call(world.add_team)
 
 
-def test_a_run_prints_the_last_text_and_tells_each_change(
+def test_a_run_prints_its_texts_and_tells_each_change(
     signed_in: Renum, world: World, team: dict
 ) -> None:
     done = signed_in("run", "Marketing Team", "Launch it")
     assert done.exit_code == 0
-    assert done.stdout == "# Editor\n\nText of **Editor**.\n"
+    assert done.stdout == "\n".join(
+        f"--- {name} ---\n\n# {name}\n\nText of **{name}**.\n" for name in AGENTS[:3]
+    )
     *changes, summary = [line.partition("] ")[2] or line for line in done.stderr.splitlines()]
     run_id = next(iter(world.executions))
     assert summary.startswith("completed in ")
@@ -208,6 +210,7 @@ def test_an_inactive_team_is_refused_in_the_servers_words(
 def test_watching_shows_a_run_of_a_deleted_team_too(
     signed_in: Renum, server: Server, world: World, team: dict
 ) -> None:
+    world.teams[team["id"]]["workflow_type"] = "pipeline"
     run_id = server.call(world.start, team)["execution_id"]
     world.until(lambda: world.executions[run_id]["status"] == "completed")
     done = signed_in("watch", run_id)

@@ -94,7 +94,7 @@ class Settings(BaseSettings):
             return cls(**values)
         except ValidationError as error:
             raise ConfigurationError(
-                [f"{_name(e['loc'])}: {e['msg']}" for e in error.errors(include_url=False)]
+                [f"{_name(e['loc'])}: {_said(e['msg'])}" for e in error.errors()]
             ) from None
 
     def having(self, changes: Mapping[str, object]) -> Self:
@@ -141,3 +141,7 @@ class Settings(BaseSettings):
 
 def _name(loc: tuple[int | str, ...]) -> str:
     return str(loc[0]).upper() if loc else "settings"
+
+
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ")

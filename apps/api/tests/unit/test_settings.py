@@ -131,6 +131,9 @@ def test_bad_values_are_listed_together_and_not_repeated(monkeypatch: pytest.Mon
         "SUNA_API_URL",
         "JWT_ALGORITHM",
     ]
+    assert (
+        caught.value.problems[1] == "API_PREFIX: must start with / and not end with it, as /api/v1"
+    )
     assert "hunter2" not in str(caught.value)
 
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from renum_sandbox.agents.prompt import Prompt
-from renum_sandbox.agents.text import ORDER_VERBS, clip, key_phrases, sentences
+from renum_sandbox.agents.text import ORDER_VERBS, clip, key_phrases, lower_first, sentences
 
 _ORDER = re.compile(
     rf"^(?:please\s+)?(?:can you\s+|could you\s+)?(?:{'|'.join(sorted(ORDER_VERBS))})\b\s*"
@@ -18,7 +18,7 @@ _SUBJECT_END = re.compile(
 )
 _LONGEST_NAME = 60
 # For a task that says little but its subject.
-_EVERYDAY_POINTS = ["everyday use", "the first week", "a fair price", "the people behind it"]
+_EVERYDAY_POINTS = ["everyday use", "the first week", "a fair price", "good support"]
 _LEAST_POINTS = 4
 _NOT_A_POINT = frozenset({"language", "tone", "target_audience", "audience"})
 _AUDIENCE = re.compile(
@@ -31,7 +31,7 @@ _AUDIENCE = re.compile(
 class Brief:
     subject: str
     article: str  # "the ", "our " as the task says it before the subject, else empty
-    audience: str
+    audience: str  # as inside a sentence
     tone: str
     points: tuple[str, ...]  # four to six key phrases, most telling first
 
@@ -58,7 +58,7 @@ def read_brief(prompt: Prompt) -> Brief:
     return Brief(
         subject=clip(name, _LONGEST_NAME),
         article=_article(name, task),
-        audience=clip(audience, _LONGEST_NAME),
+        audience=lower_first(clip(audience, _LONGEST_NAME)),
         tone=clip(context.get("tone", "clear and friendly"), 40),
         points=tuple((points + _EVERYDAY_POINTS)[: max(_LEAST_POINTS, min(6, len(points)))]),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from renum_sandbox.agents import outline
 from renum_sandbox.agents.brief import read_brief
 from renum_sandbox.agents.prompt import Prompt
-from renum_sandbox.agents.text import joined, sentence_case
+from renum_sandbox.agents.text import joined, lower_first, sentence_case
 
 _NUMBERED = re.compile(r"^\s*\d+[.)]\s+\**(.+?)\**\s*$", re.MULTILINE)
 _FIELD = re.compile(r"^\*\*(?P<name>[\w ]+):\*\*\s*(?P<value>.+)$", re.MULTILINE)
@@ -74,7 +74,7 @@ def _from_outline(text: str, prompt: Prompt) -> _Plan:
     return _Plan(
         title=title,
         subject=said[0] if said else title,
-        audience=_lower_first(fields.get("audience") or read_brief(prompt).audience),
+        audience=lower_first(fields.get("audience") or read_brief(prompt).audience),
         sections=list(zip(headings, points, strict=True)),
         call=call,
     )
@@ -88,12 +88,7 @@ def _from_brief(prompt: Prompt) -> _Plan:
     return _Plan(
         title=brief.subject,
         subject=subject,
-        audience=_lower_first(brief.audience),
+        audience=brief.audience,
         sections=list(zip(headings, points, strict=True)),
         call=f"Try {subject} this week and tell us what you think.",
     )
-
-
-def _lower_first(text: str) -> str:
-    """`Young professionals` inside a sentence; abbreviations such as `CTOs` stay."""
-    return text if text[1:2].isupper() else text[:1].lower() + text[1:]

@@ -111,6 +111,11 @@ def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def lower_first(text: str) -> str:
+    """`Young professionals` inside a sentence; abbreviations such as `CTOs` stay."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
 def joined(items: Iterable[str], last: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
     *head, tail = list(items) or [""]

@@ -11,6 +11,7 @@ from renum.cli.output import Json, console, echo, print_json, print_table
 from renum.cli.results import print_results
 from renum.cli.screen import screen
 from renum.client import AsyncClient
+from renum.models import Execution
 from renum.progress import RunProgress
 
 executions = typer.Typer(no_args_is_help=True, help="Runs of your teams.")
@@ -33,7 +34,7 @@ def list_executions(
         if as_json:
             print_json(page)
         elif page.executions:
-            rows = [(e.started_at, e.status, e.team_name, e.execution_id) for e in page.executions]
+            rows = [(_when(e), e.status, e.team_name, e.execution_id) for e in page.executions]
             print_table(("STARTED", "STATUS", "TEAM", "ID"), rows)
         else:
             print_error("There are no such runs.")
@@ -71,3 +72,9 @@ def cancel_execution(ctx: typer.Context, execution_id: ExecutionId, as_json: Jso
             echo(f"Cancelled {cancelled.execution_id}.")
 
     call(ctx, work, as_json=as_json)
+
+
+def _when(execution: Execution) -> str:
+    """In the time of this place."""
+    begun = execution.started_at
+    return "" if begun is None else begun.astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -9,8 +9,6 @@ from renum.cli.text import clean, duration, one_line
 from renum.models import AgentResult, Execution, Team
 from renum.progress import RunProgress
 
-_IN_A_ROW = frozenset({"sequential", "pipeline"})
-
 
 def print_results(execution: Execution, team: Team | None) -> None:
     """The final texts: drawn on a terminal, as they are in a pipe."""
@@ -19,23 +17,28 @@ def print_results(execution: Execution, team: Team | None) -> None:
     for result in results:
         name = one_line(result.agent_name or result.key or "")
         if out.is_terminal:
+            out.print()
             out.print(Rule(name))
             out.print(Markdown(clean(result.output or "")))
+            if result is results[-1]:
+                out.print()
             continue
         if len(results) > 1:
-            echo(f"--- {name} ---")
+            echo(f"--- {name} ---\n")
         echo((result.output or "").rstrip("\n"))
+        if result is not results[-1]:
+            echo("")
 
 
 def final_results(execution: Execution, team: Team | None) -> list[AgentResult]:
     """
-    The results that the run is about: the last one where agents follow each other, the
-    coordinator's where there is one, else all. Without the team nobody knows: all.
+    The results that the run is about: the end of a pipeline, the coordinator's where there is
+    one, else all. Without the team nobody knows: all.
     """
     written = [result for result in execution.results if result.output]
-    if team is None or not written:
+    if team is None:
         return written
-    if team.workflow_type in _IN_A_ROW:
+    if team.workflow_type == "pipeline":
         return written[-1:]
     joining = {agent.key for agent in team.agents if agent.role == "coordinator"}
     return [result for result in written if result.key in joining] or written

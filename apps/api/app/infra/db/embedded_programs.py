@@ -64,12 +64,13 @@ def let_it_in(*directories: Path) -> None:
     for directory in directories:
         os.chown(directory, _owner(), -1)
         _open_the_way_to(directory)
-    installed = _programs().parent
-    _open_the_way_to(installed)
+    package = _programs().parents[1]
+    _open_the_way_to(package)
     if not (_programs() / "postgres").stat().st_mode & S_IXOTH:  # installed under a strict umask
-        for path in (installed, *installed.rglob("*")):
-            mode = path.stat().st_mode
-            path.chmod(mode | S_IROTH | (S_IXOTH if mode & S_IXUSR else 0))
+        for tree in (package, package.with_name(f"{package.name}.libs")):
+            for path in (tree, *tree.rglob("*")):
+                mode = path.stat().st_mode
+                path.chmod(mode | S_IROTH | (S_IXOTH if mode & S_IXUSR else 0))
 
 
 def forget_dead_server(data: Path) -> None:

@@ -68,7 +68,9 @@ class Initiate:
         threads = (await http.get("threads", page=1, limit=100)).get("threads", [])
         young = [t for t in threads if _time(t.get("created_at")) >= since - _CLOCK_SKEW]
         for thread in reversed(young):
-            if (thread.get("project") or {}).get("name") != f"{prompt[:30]}...":
+            # Suna names a project after the prompt, cut short when it is longer.
+            name = (thread.get("project") or {}).get("name")
+            if name not in (prompt, f"{prompt[:30]}..."):
                 continue
             thread_id = thread["thread_id"]
             asked = await http.get(f"threads/{thread_id}/messages", order="asc")

@@ -8,7 +8,14 @@ from uuid import UUID
 
 import structlog
 
-from app.domain.agents import Agent, AgentListing, AgentNotFound, RunLost, SunaUnavailable
+from app.domain.agents import (
+    Agent,
+    AgentListing,
+    AgentNotFound,
+    RunLost,
+    SunaRefused,
+    SunaUnavailable,
+)
 from app.infra.suna.http import SunaHttp
 
 _log = structlog.get_logger(__name__)
@@ -52,7 +59,8 @@ class SunaAgentDirectory:
         # Made a moment ago, or public: not on the list, but there.
         try:
             return _agent(await self._http.get(f"agents/{agent_id}"))
-        except (RunLost, KeyError, ValueError):
+        except (RunLost, SunaRefused, KeyError, ValueError):
+            # Refused although the list was not: it is another account's private agent.
             raise AgentNotFound(agent_id) from None
 
     def _age(self) -> float:
