@@ -55,7 +55,7 @@ def show_execution(ctx: typer.Context, execution_id: ExecutionId, as_json: Json 
         progress.take_snapshot(execution)
         out = console()
         out.print(screen(progress, out, None), soft_wrap=not out.is_terminal)
-        print_results(execution, None)
+        print_results(execution, progress, None)
 
     call(ctx, work, as_json=as_json)
 

@@ -10,12 +10,13 @@ from renum.models import AgentResult, Execution, Team
 from renum.progress import RunProgress
 
 
-def print_results(execution: Execution, team: Team | None) -> None:
+def print_results(execution: Execution, progress: RunProgress, team: Team | None) -> None:
     """The final texts: drawn on a terminal, as they are in a pipe."""
+    names = {agent.key: agent.name for agent in progress.agents.values()}
     results = final_results(execution, team)
     out = console()
     for result in results:
-        name = one_line(result.agent_name or result.key or "")
+        name = one_line(names.get(result.key or "", ""))
         if out.is_terminal:
             out.print()
             out.print(Rule(name))

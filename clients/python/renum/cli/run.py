@@ -126,7 +126,7 @@ class _Watching:
         elif self._as_json:
             print_json(execution)
         else:
-            print_results(execution, team)
+            print_results(execution, progress, team)
             print_summary(execution, progress)
         return execution
 
