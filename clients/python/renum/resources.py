@@ -85,7 +85,12 @@ class Teams:
     async def update(
         self, team_id: str, changes: Mapping[str, Any], *, version: int | None = None
     ) -> Team:
-        """Change any subset of fields. With `version`, Conflict when someone changed it since."""
+        """
+        Change any subset of fields.
+
+        `version` is sent as If-Match: a server that honours it answers with Conflict when the
+        team was changed since.
+        """
         answer = await self._session.send(
             "PUT",
             f"teams/{_part(team_id)}",
@@ -111,8 +116,8 @@ class Teams:
         """
         Start a run; None leaves a choice to the server.
 
-        It is never sent twice: after ConnectionFailed with `sent`, the run may exist. With an
-        `idempotency_key` the same call may then be made again, and starts nothing twice.
+        It is never sent twice: after ConnectionFailed with `sent`, the run may exist. Where the
+        server honours `idempotency_key`, the same call with the same key starts nothing twice.
         """
         config = {
             "timeout_minutes": timeout_minutes,
