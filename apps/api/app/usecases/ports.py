@@ -5,7 +5,7 @@ A port exists where a second adapter or a fake exists. Times are aware UTC datet
 are seconds. Adapters raise the domain's errors only; a foreign error never comes through.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +20,7 @@ from app.domain.notifications import Notification
 from app.domain.reports import ExecutionFilters, ExecutionReport, ExecutionSummary
 from app.domain.results import AgentResult, RemoteStop
 from app.domain.teams import Team, TeamSummary
+from app.domain.templates import TemplateUse
 from app.domain.users import Identity, Session
 
 
@@ -115,6 +116,22 @@ class AgentRuntime(Protocol):
 
     async def health(self) -> None:
         """Return when Suna answers; raises SunaUnavailable."""
+
+
+class Templates(Protocol):
+    """Input templates: written by users, so never trusted."""
+
+    def examine(self, text: str) -> TemplateUse:
+        """What a template names, and what is wrong with it; renders nothing."""
+
+    async def render(self, text: str, facts: Mapping[str, object]) -> str:
+        """
+        The text of a template for facts of the shape
+        `{"initial_prompt": str, "context": {...}, "results": {key: {"status", "output"}}}`.
+
+        Bounded in time, memory and length, off the event loop. Raises TemplateFailed, with a
+        message for the team's owner.
+        """
 
 
 class Teams(Protocol):
