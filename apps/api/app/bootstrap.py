@@ -11,6 +11,7 @@ from app.core.settings import Settings
 from app.infra.db.database import PostgresDatabase, create_pool
 from app.infra.suna.connect import connect as connect_suna
 from app.infra.supabase.connect import connect as connect_supabase
+from app.infra.templates.jinja import JinjaTemplates
 from app.infra.websocket.bus import PostgresBus, PostgresOutput
 from app.infra.websocket.hub import Hub
 from app.usecases.services import Limits, Services
@@ -37,6 +38,7 @@ async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
             db=db,
             agents=suna.agents,
             runtime=suna.runtime,
+            templates=JinjaTemplates(),
             identity=supabase.identity,
             tokens=supabase.tokens,
             live=hub,

@@ -6,6 +6,7 @@ from uuid import UUID
 from app.core.settings import Settings
 from app.infra.queue.worker import QueueWorker
 from app.usecases.engine import Engine
+from app.usecases.invariant import repair_stuck
 from app.usecases.remote_stop import stop_runs
 from app.usecases.services import Services
 
@@ -15,6 +16,7 @@ async def run_worker(settings: Settings, services: Services) -> None:
     engine = Engine(
         db=services.db,
         runtime=services.runtime,
+        templates=services.templates,
         output=services.output,
         limits=services.limits,
         clock=services.clock,
@@ -25,10 +27,14 @@ async def run_worker(settings: Settings, services: Services) -> None:
     async def stop(execution_id: UUID, last: bool) -> None:
         await stop_runs(services.db, services.runtime, execution_id, last=last)
 
+    async def repair() -> None:
+        await repair_stuck(services.db, services.limits, now=services.clock())
+
     worker = QueueWorker(
         settings.direct_url.get_secret_value(),
         drive=engine.drive,
         stop_runs=stop,
+        repair=repair,
         concurrency=settings.worker_concurrency,
     )
     await worker.run()

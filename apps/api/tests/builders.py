@@ -14,7 +14,8 @@ from app.domain.teams import (
     TeamStatus,
     WorkflowType,
 )
-from app.domain.workflow import compile_plan
+from app.domain.workflow import Plan, compile_plan
+from app.infra.templates.jinja import JinjaTemplates
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -50,6 +51,10 @@ def a_team(
     )
 
 
+def planned(workflow: WorkflowType, agents: Sequence[TeamAgent]) -> Plan:
+    return compile_plan(workflow, agents, JinjaTemplates().examine)
+
+
 def an_execution(
     team: Team | None = None,
     *,
@@ -62,7 +67,7 @@ def an_execution(
     team = team or a_team()
     return Execution.create(
         team,
-        compile_plan(team.workflow_type, team.agents),
+        planned(team.workflow_type, team.agents),
         id=uuid4(),
         prompt=prompt,
         context=context or {},

@@ -76,6 +76,11 @@ class SunaUnavailable(Unavailable):
     code = "suna_unavailable"
     title = "Suna is unavailable"
 
+    def __init__(self, message: str, *, wait_s: float | None = None) -> None:
+        """`wait_s` is what Suna itself asked us to wait."""
+        self.wait_s = wait_s
+        super().__init__(message)
+
 
 class SunaRefused(UpstreamRefused):
     """Suna said no for good: credentials, credits, model. Trying again changes nothing."""
@@ -89,6 +94,11 @@ class SunaBusy(RenumError):
 
     code = "suna_busy"
     title = "Suna runs as many agents as it may"
+
+    def __init__(self, message: str, *, wait_s: float | None = None) -> None:
+        """`wait_s` is what Suna itself asked us to wait."""
+        self.wait_s = wait_s
+        super().__init__(message)
 
 
 class StartUnknown(RenumError):

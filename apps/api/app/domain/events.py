@@ -64,10 +64,12 @@ class AgentCompleted:
     agent_name: str
     status: str
     attempts: int
-    #: At most `MAX_EVENT_OUTPUT` characters; the whole text is in the execution's results.
+    #: The first 16,384 characters at most; the rest is in the execution's results.
     output: str | None
     output_truncated: bool
     needs_input: bool
+    #: Taken over from the execution that this one retries.
+    reused: bool
     error_code: str | None
     error_message: str | None
     execution_time_ms: int
@@ -115,9 +117,6 @@ class TeamUpdated:
 
 ExecutionEvent = ExecutionStatusUpdate | AgentStarted | AgentCompleted | ExecutionLog
 Event = ExecutionEvent | NewNotification | TeamUpdated
-
-#: Characters of an agent's output that its event carries.
-MAX_EVENT_OUTPUT = 16_384
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,16 @@ State changes only through the methods of `Execution`; each records the events i
 `collect` hands them to the store. No I/O, no clock: the caller says what time it is.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from annotated_types import Interval
 
-from app.domain import prompts
+from app.domain import inputs
 from app.domain.agents import Answer, RunRef
 from app.domain.errors import Conflict, LimitReached, NotFound, RenumError
 from app.domain.events import Event, Progress
@@ -22,7 +22,9 @@ from app.domain.journal import Journal
 from app.domain.notifications import Notification, NotificationType
 from app.domain.results import AgentResult, AgentStatus, RemoteStop
 from app.domain.retry import MAX_ATTEMPTS, Failure
-from app.domain.teams import InputSource, OnFailure, Team
+from app.domain.reuse import reusable, taken_over
+from app.domain.teams import OnFailure, Team
+from app.domain.texts import LongText, LongTexts, TextField
 from app.domain.workflow import Plan, Step
 
 NewId = Callable[[], UUID]
@@ -57,6 +59,7 @@ class Changes:
     """What an execution went through since it was last stored."""
 
     results: tuple[AgentResult, ...]
+    texts: tuple[LongText, ...]
     events: tuple[Event, ...]
     notifications: tuple[Notification, ...]
 
@@ -89,8 +92,11 @@ class Execution:
     fence: int = 0
     #: Times it was claimed since it last made progress.
     claims: int = 0
+    #: The execution whose finished results this one took over.
+    retry_of: UUID | None = None
     journal: Journal
     _changed: set[str] = field(default_factory=set)
+    _texts: LongTexts = field(default_factory=LongTexts)
 
     @classmethod
     def create(
@@ -108,10 +114,11 @@ class Execution:
     ) -> "Execution":
         """A new execution: running at once, or `queued`. `typical_s` is the median duration of
         this team's past runs, if it has any: the estimate."""
-        timeout = timedelta(minutes=config.timeout_minutes)
-        execution = cls(
+        results = [
+            AgentResult(key=s.key, agent_id=s.agent_id, agent_name=s.agent_name) for s in plan.steps
+        ]
+        return cls._open(
             id=id,
-            journal=Journal(id, team.id),
             user_id=team.user_id,
             team_id=team.id,
             team_name=team.name,
@@ -119,19 +126,85 @@ class Execution:
             prompt=prompt,
             context=context,
             config=config,
+            results=results,
+            queued=queued,
+            typical_s=typical_s,
+            now=now,
+        )
+
+    def again(
+        self,
+        *,
+        id: UUID,  # noqa: A002  the field's name
+        queued: bool,
+        typical_s: float | None,
+        now: datetime,
+    ) -> "Execution":
+        """
+        A new execution of the same plan, prompt and context, that takes over what this one
+        finished; the rest runs anew.
+
+        Raises NotRetryable unless this one has failed or was cancelled.
+        """
+        if self.status not in (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED):
+            raise NotRetryable(self.id, self.status)
+        reused = reusable(self.plan, self.results, self._holds)
+        results = [
+            taken_over(r)
+            if r.key in reused
+            else AgentResult(key=r.key, agent_id=r.agent_id, agent_name=r.agent_name)
+            for r in self.results.values()
+        ]
+        return self._open(
+            id=id,
+            user_id=self.user_id,
+            team_id=self.team_id,
+            team_name=self.team_name,
+            plan=self.plan,
+            prompt=self.prompt,
+            context=self.context,
+            config=self.config,
+            results=results,
+            queued=queued,
+            typical_s=typical_s,
+            now=now,
+            retry_of=self.id,
+        )
+
+    @classmethod
+    def _open(
+        cls,
+        *,
+        id: UUID,  # noqa: A002  the field's name
+        team_id: UUID,
+        config: ExecutionConfig,
+        results: list[AgentResult],
+        queued: bool,
+        typical_s: float | None,
+        now: datetime,
+        **given: Any,  # noqa: ANN401  fields of an execution
+    ) -> "Execution":
+        timeout = timedelta(minutes=config.timeout_minutes)
+        execution = cls(
+            id=id,
+            journal=Journal(id, team_id),
+            team_id=team_id,
+            config=config,
             status=ExecutionStatus.PENDING if queued else ExecutionStatus.RUNNING,
-            results={
-                s.key: AgentResult(key=s.key, agent_id=s.agent_id, agent_name=s.agent_name)
-                for s in plan.steps
-            },
+            results={r.key: r for r in results},
             created_at=now,
             started_at=now,
             deadline_at=now + timeout,
             estimated_completion=now
             + (timeout if typical_s is None else timedelta(seconds=typical_s)),
+            **given,
         )
         execution._changed.update(execution.results)
-        execution.journal.log(now, "info", "Execution queued" if queued else "Execution started")
+        reused = [r for r in results if r.reused]
+        for result in reused:
+            execution.journal.agent_ended(result, result.completed_at or now)
+        taken = f" with {len(reused)} finished results of an earlier one" if reused else ""
+        execution.journal.log(now, "info", f"Execution {'queued' if queued else 'started'}{taken}")
         execution._tell_status()
         return execution
 
@@ -167,10 +240,11 @@ class Execution:
                 self._skip(result, now, f"{stopped.agent_name} failed")
             elif not all(self.results[k].status.is_final for k in step.needs):
                 continue
-            elif not all(c.holds(self._facts()) for c in step.conditions):
+            elif not self._holds(step):
                 self._skip(result, now, "its conditions do not hold")
             elif room > 0:
-                result.input = self._input(step)
+                if not self.must_prepare(step.key):
+                    self._give(result, self._compose(step))
                 self._begin(result, now, new_id)
                 begun.append(result)
                 room -= 1
@@ -186,13 +260,28 @@ class Execution:
         self._begin(result, now, new_id)
         return result
 
+    def prepare(self, key: str, text: str | None = None) -> str:
+        """Make the input of a step that `must_prepare`: *text* when it has a template. Returns
+        the whole input."""
+        result = self._running(key)
+        whole = self._compose(self.plan.step(key)) if text is None else text
+        self._give(result, whole)
+        self._changed.add(key)
+        return whole
+
+    def recall(self, texts: Mapping[str, str]) -> None:
+        """Take whole outputs, by key, whose rows hold only their beginning; they are forgotten
+        once the next change is collected."""
+        self._texts.recall(texts)
+
     def attach(self, key: str, run: RunRef) -> None:
         """Remember where the current attempt runs; the store has its own, lighter way."""
         self._running(key).run = run
 
     def complete(self, key: str, answer: Answer, now: datetime) -> None:
         result = self._running(key)
-        result.output, result.needs_input = answer.text, answer.needs_input
+        result.output, result.output_bytes = self._texts.keep(key, TextField.OUTPUT, answer.text)
+        result.needs_input = answer.needs_input
         result.error_code = result.error_message = None
         self._end(result, AgentStatus.COMPLETED, now)
         asks = " by asking for input" if answer.needs_input else ""
@@ -229,12 +318,13 @@ class Execution:
             result,
         )
 
-    def wait(self, key: str, now: datetime, *, delay_s: float, why: str) -> None:
+    def wait(self, key: str, failure: Failure, now: datetime, *, delay_s: float) -> None:
         """The attempt could not even begin: try again in *delay_s*, without using it up."""
         result = self._running(key)
         result.attempts -= 1
+        result.error_code, result.error_message = failure.code, failure.message
         self._postpone(result, now, delay_s)
-        self.journal.log(now, "info", f"{result.agent_name} waits: {why}", result)
+        self.journal.log(now, "info", f"{result.agent_name} waits: {failure.message}", result)
 
     # --- what ends it early ---------------------------------------------------------------
 
@@ -267,8 +357,30 @@ class Execution:
         """Results with an attempt under way or due, in plan order."""
         return [r for r in self.results.values() if r.status is AgentStatus.RUNNING]
 
-    def step(self, key: str) -> Step:
-        return next(s for s in self.plan.steps if s.key == key)
+    def must_prepare(self, key: str) -> bool:
+        """Whether the input of a step cannot be made in passing: it has a template, or takes an
+        output that has to be read first."""
+        return bool(self.plan.step(key).input_template or self.outputs_for_input(key))
+
+    def outputs_for_input(self, key: str) -> tuple[str, ...]:
+        """Keys of the outputs to `recall` before the input of a step can be made."""
+        step = self.plan.step(key)
+        if step.input_template:
+            return self._not_at_hand(self.plan.earlier(key))
+        return self._not_at_hand(inputs.sources(self.plan, step, self.results))
+
+    def outputs_for_conditions(self) -> tuple[str, ...]:
+        """Keys of the outputs to `recall` before `advance`, and before a retry of this, which
+        asks again why a step was skipped."""
+        undecided = (AgentStatus.PENDING, AgentStatus.SKIPPED)
+        return self._not_at_hand(
+            k for s in self.plan.steps if self.results[s.key].status in undecided for k in s.asked
+        )
+
+    def facts(self, keys: Iterable[str]) -> dict[str, Any]:
+        """What conditions and templates look at; results of *keys* only."""
+        asked = {k: self.results[k] for k in keys}
+        return inputs.facts(self.prompt, self.context, asked, self._output)
 
     def needs_remote_stop(self) -> bool:
         """Whether a change that is not stored yet left a remote run to be stopped."""
@@ -302,7 +414,9 @@ class Execution:
         events, notifications = self.journal.take()
         changed = tuple(r for r in self.results.values() if r.key in self._changed)
         self._changed.clear()
-        return Changes(results=changed, events=events, notifications=notifications)
+        return Changes(
+            results=changed, texts=self._texts.take(), events=events, notifications=notifications
+        )
 
     # --- parts ------------------------------------------------------------------------------
 
@@ -432,45 +546,38 @@ class Execution:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         return f"{', '.join(names[:3])}{more} processing"
 
-    def _facts(self) -> Mapping[str, object]:
-        return {
-            "initial_prompt": self.prompt,
-            "context": self.context,
-            "results": {
-                k: {"status": r.status, "output": r.output} for k, r in self.results.items()
-            },
-        }
+    def _holds(self, step: Step) -> bool:
+        facts = self.facts(step.asked)
+        return all(condition.holds(facts) for condition in step.conditions)
 
-    def _input(self, step: Step) -> str:
-        match step.input_source:
-            case InputSource.COMBINED:
-                return prompts.combined(self.prompt, self.context, self._outputs(step.sources))
-            case InputSource.AGENT_RESULT:
-                outputs = self._outputs(step.sources)
-            case InputSource.PREVIOUS_OUTPUT:
-                outputs = self._outputs(self._last_with_output(step))
-            case InputSource.INITIAL_PROMPT:
-                outputs = []
-        if outputs:
-            return prompts.handed_over(outputs)
-        return prompts.task(self.prompt, self.context)
+    def _compose(self, step: Step) -> str:
+        return inputs.compose(
+            self.plan,
+            step,
+            prompt=self.prompt,
+            context=self.context,
+            results=self.results,
+            read=self._output,
+        )
 
-    def _outputs(self, keys: tuple[str, ...]) -> list[prompts.Output]:
-        return [
-            prompts.Output(key, r.agent_name, r.output)
-            for key in keys
-            if (r := self.results[key]).output is not None
-        ]
+    def _not_at_hand(self, keys: Iterable[str]) -> tuple[str, ...]:
+        return tuple(
+            k
+            for k in dict.fromkeys(keys)
+            if self.results[k].output_truncated and self._texts.output(k) is None
+        )
 
-    def _last_with_output(self, step: Step) -> tuple[str, ...]:
-        """What the step directly follows, looking through steps that were skipped or failed."""
-        found: dict[str, None] = {}
-        for key in step.follows:
-            if self.results[key].output is not None:
-                found[key] = None
-            else:
-                found.update(dict.fromkeys(self._last_with_output(self.step(key))))
-        return tuple(found)
+    def _output(self, key: str) -> str | None:
+        result = self.results[key]
+        if not result.output_truncated:
+            return result.output
+        whole = self._texts.output(key)
+        if whole is None:
+            raise ValueError(f"the output of {key} is not at hand: recall it first")
+        return whole
+
+    def _give(self, result: AgentResult, text: str) -> None:
+        result.input, result.input_bytes = self._texts.keep(result.key, TextField.INPUT, text)
 
 
 class ExecutionNotFound(NotFound):
@@ -491,6 +598,28 @@ class ExecutionFinished(Conflict):
 
     def __init__(self, execution_id: UUID, status: str) -> None:
         super().__init__(f"Execution {execution_id} is already {status}.")
+
+
+class TextNotFound(NotFound):
+    """The agent has no such text yet, or there is no such agent in the execution."""
+
+    code = "text_not_found"
+    title = "Text not found"
+
+    def __init__(self, key: str, field: str) -> None:
+        super().__init__(f"The execution has no {field} of an agent {key!r}.")
+
+
+class NotRetryable(Conflict):
+    """Only what has failed or was cancelled is run again."""
+
+    code = "execution_not_retryable"
+    title = "Execution cannot be retried"
+
+    def __init__(self, execution_id: UUID, status: str) -> None:
+        super().__init__(
+            f"Execution {execution_id} is {status}; only a failed or cancelled one is retried."
+        )
 
 
 class TooManyExecutions(LimitReached):

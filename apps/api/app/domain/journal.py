@@ -5,7 +5,6 @@ from datetime import datetime
 from uuid import UUID
 
 from app.domain.events import (
-    MAX_EVENT_OUTPUT,
     AgentCompleted,
     AgentStarted,
     Event,
@@ -16,6 +15,7 @@ from app.domain.events import (
 )
 from app.domain.notifications import Notification
 from app.domain.results import AgentResult
+from app.domain.texts import HEAD_CHARS
 
 
 @dataclass(slots=True)
@@ -67,7 +67,6 @@ class Journal:
         )
 
     def agent_ended(self, result: AgentResult, completed_at: datetime) -> None:
-        output = result.output
         self.events.append(
             AgentCompleted(
                 execution_id=self.execution_id,
@@ -77,9 +76,10 @@ class Journal:
                 agent_name=result.agent_name,
                 status=result.status,
                 attempts=result.attempts,
-                output=output[:MAX_EVENT_OUTPUT] if output is not None else None,
-                output_truncated=output is not None and len(output) > MAX_EVENT_OUTPUT,
+                output=result.output and result.output[:HEAD_CHARS],
+                output_truncated=result.output_truncated or len(result.output or "") > HEAD_CHARS,
                 needs_input=result.needs_input,
+                reused=result.reused,
                 error_code=result.error_code,
                 error_message=result.error_message,
                 execution_time_ms=result.execution_time_ms,

@@ -1,7 +1,8 @@
-"""Executions as they are read: what a list shows, and one in full."""
+"""Executions as they are read: in a list, in full, by the queue, over time."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from app.domain.events import ExecutionLog, Progress
@@ -24,6 +25,7 @@ class ExecutionSummary:
     cancelled_at: datetime | None
     deadline_at: datetime
     estimated_completion: datetime
+    retry_of: UUID | None
     error_code: str | None
     error_message: str | None
     #: From 1, while pending.
@@ -52,3 +54,44 @@ class ExecutionFilters:
     statuses: tuple[ExecutionStatus, ...] = ()
     created_after: datetime | None = None
     created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """How long a team's last completed runs took, in seconds; None without any."""
+
+    samples: int
+    p50_s: float | None
+    p90_s: float | None
+
+
+class JobState(StrEnum):
+    """What the queue has for an execution."""
+
+    NONE = "none"
+    #: No worker has fetched it yet.
+    WAITING = "waiting"
+    #: A living worker drives it.
+    WORKED = "worked"
+    #: The worker that drives it gives no sign of life.
+    ABANDONED = "abandoned"
+
+
+class StuckKind(StrEnum):
+    """Why nothing moves an execution (architecture §4.8)."""
+
+    #: It runs, but the queue has no job for it.
+    NO_JOB = "no_job"
+    #: It waits, although its user has a free slot.
+    NOT_PROMOTED = "not_promoted"
+    #: It has ended, and a remote run is to be stopped, but the queue has no job for that.
+    NO_STOP_JOB = "no_stop_job"
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """An execution that nothing moves."""
+
+    execution_id: UUID
+    user_id: UUID
+    kind: StuckKind

@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from app.domain.agents import RunRef
+from app.domain.texts import MAX_INLINE_BYTES
 
 
 class AgentStatus(StrEnum):
@@ -48,8 +49,14 @@ class AgentResult:
     attempt_at: datetime | None = None
     #: When the next attempt is due.
     due_at: datetime | None = None
+    #: What the agent is given; made before it is started. The beginning only, when too long.
     input: str | None = None
+    #: Of the whole input, in UTF-8.
+    input_bytes: int | None = None
+    #: What the agent answered. The beginning only, when too long.
     output: str | None = None
+    #: Of the whole output, in UTF-8.
+    output_bytes: int | None = None
     needs_input: bool = False
     usage: dict[str, int] | None = None
     error_code: str | None = None
@@ -57,6 +64,16 @@ class AgentResult:
     started_at: datetime | None = None
     completed_at: datetime | None = None
     remote_stop: RemoteStop = RemoteStop.NOT_NEEDED
+    #: Taken over from the execution that this one retries; nothing ran for it here.
+    reused: bool = False
+
+    @property
+    def input_truncated(self) -> bool:
+        return self.input_bytes is not None and self.input_bytes > MAX_INLINE_BYTES
+
+    @property
+    def output_truncated(self) -> bool:
+        return self.output_bytes is not None and self.output_bytes > MAX_INLINE_BYTES
 
     @property
     def execution_time_ms(self) -> int:

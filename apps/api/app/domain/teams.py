@@ -12,6 +12,7 @@ from annotated_types import Interval, Len
 
 from app.domain.conditions import Condition
 from app.domain.errors import Conflict, Invalid, NotFound, Problem
+from app.domain.templates import MAX_TEMPLATE
 
 KEY_PATTERN = r"^[a-z0-9][a-z0-9_-]*$"
 
@@ -63,6 +64,8 @@ class AgentConfig:
     source_agents: Annotated[tuple[str, ...], Len(0, 50)] = ()
     depends_on: Annotated[tuple[str, ...], Len(0, 50)] = ()
     conditions: Annotated[tuple[Condition, ...], Len(0, 20)] = ()
+    #: Jinja2 text that makes the whole input, instead of `input_source`.
+    input_template: Annotated[str, Len(1, MAX_TEMPLATE)] | None = None
     on_failure: OnFailure | None = None
     timeout_minutes: Annotated[int, Interval(ge=1, le=1440)] | None = None
 

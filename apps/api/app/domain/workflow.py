@@ -1,13 +1,14 @@
 """Compiles a team into a plan: which step waits for which, and what each one is given."""
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from app.domain.conditions import Condition
 from app.domain.errors import Invalid, Problem
 from app.domain.teams import AgentConfig, InputSource, OnFailure, Role, TeamAgent, WorkflowType
+from app.domain.templates import Examine, TemplateUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,13 @@ class Step:
     conditions: tuple[Condition, ...]
     on_failure: OnFailure
     timeout_minutes: int | None
+    #: Makes the whole input, instead of `input_source`.
+    input_template: str | None = None
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The steps whose results its conditions look at."""
+        return _unique(c.source for c in self.conditions if c.source is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,24 @@ class Plan:
     """Steps in plan order: whatever a step needs stands before it."""
 
     steps: tuple[Step, ...]
+
+    def step(self, key: str) -> Step:
+        return next(s for s in self.steps if s.key == key)
+
+    def stages(self) -> dict[str, int]:
+        """The stage of every step, from 1: one more than the last stage of what it needs."""
+        stages: dict[str, int] = {}
+        for step in self.steps:
+            stages[step.key] = 1 + max((stages[k] for k in step.needs), default=0)
+        return stages
+
+    def earlier(self, key: str) -> tuple[str, ...]:
+        """Everything that has surely ended when a step starts, in plan order."""
+        found = set(self.step(key).needs)
+        for step in reversed(self.steps):  # what a step needs stands before it
+            if step.key in found:
+                found.update(step.needs)
+        return tuple(s.key for s in self.steps if s.key in found)
 
 
 class WorkflowHasCycle(Invalid):
@@ -43,21 +69,27 @@ class WorkflowHasCycle(Invalid):
     title = "The workflow has a cycle"
 
 
-def compile_plan(workflow: WorkflowType, agents: Sequence[TeamAgent]) -> Plan:
+def compile_plan(workflow: WorkflowType, agents: Sequence[TeamAgent], examine: Examine) -> Plan:
     """
-    The plan of a team, a directed acyclic graph (api.md §3).
+    The plan of a team, a directed acyclic graph (api.md §3). *examine* reads input templates.
 
-    Naming another agent as a source or in a condition makes a step wait for it: what it asks
-    for must exist when it starts.
+    Naming another agent as a source, in a condition or in a template makes a step wait for it:
+    what it asks for must exist when it starts.
 
     Raises Invalid naming every place that is wrong, WorkflowHasCycle naming the cycle.
     """
-    problems = list(_problems(workflow, agents))
+    uses = {
+        a.key: examine(a.config.input_template) if a.config.input_template else TemplateUse()
+        for a in agents
+    }
+    problems = list(_problems(workflow, agents, uses))
     if problems:
         raise Invalid("The team's workflow cannot be run as it is.", problems)
     follows = _edges(workflow, agents)
     needs = {
-        a.key: _unique([*follows[a.key], *a.config.source_agents, *_asked(a.config)])
+        a.key: _unique(
+            [*follows[a.key], *a.config.source_agents, *_asked(a.config), *uses[a.key].sources]
+        )
         for a in agents
     }
     ordered = _plan_order(agents, needs)
@@ -78,6 +110,7 @@ def compile_plan(workflow: WorkflowType, agents: Sequence[TeamAgent]) -> Plan:
                 conditions=agent.config.conditions,
                 on_failure=agent.config.on_failure or _DEFAULT_ON_FAILURE[workflow],
                 timeout_minutes=agent.config.timeout_minutes,
+                input_template=agent.config.input_template,
             )
         )
     return Plan(tuple(steps))
@@ -91,7 +124,9 @@ _DEFAULT_ON_FAILURE = {
 }
 
 
-def _problems(workflow: WorkflowType, agents: Sequence[TeamAgent]) -> Iterable[Problem]:
+def _problems(
+    workflow: WorkflowType, agents: Sequence[TeamAgent], uses: Mapping[str, TemplateUse]
+) -> Iterable[Problem]:
     keys = {a.key for a in agents}
     orders: set[int] = set()
     for i, agent in enumerate(agents):
@@ -114,6 +149,11 @@ def _problems(workflow: WorkflowType, agents: Sequence[TeamAgent]) -> Iterable[P
             for j, key in enumerate(getattr(config, member)):
                 if fault := _fault_of_reference(key, agent.key, keys):
                     yield Problem((*place, "config", member, j), "unknown_key", fault)
+        use = uses[agent.key]
+        faults = [_fault_of_reference(key, agent.key, keys) for key in use.sources]
+        for code, fault in [("invalid_template", use.fault), *(("unknown_key", f) for f in faults)]:
+            if fault:
+                yield Problem((*place, "config", "input_template"), code, fault)
         for j, condition in enumerate(config.conditions):
             where = (*place, "config", "conditions", j)
             if wrong := condition.fault():
@@ -132,7 +172,7 @@ def _fault_of_reference(key: str, own: str, keys: set[str]) -> str | None:
     return None
 
 
-def _edges(workflow: WorkflowType, agents: Sequence[TeamAgent]) -> dict[str, list[str]]:
+def _edges(workflow: WorkflowType, agents: Sequence[TeamAgent]) -> dict[str, tuple[str, ...]]:
     """What each agent directly follows: the workflow's own edges, then `depends_on`."""
     if workflow is WorkflowType.PARALLEL:
         others = [a.key for a in agents if a.role is not Role.COORDINATOR]
@@ -148,11 +188,11 @@ def _asked(config: AgentConfig) -> list[str]:
     return [c.source for c in config.conditions if c.source is not None]
 
 
-def _unique(keys: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(keys))
+def _unique(keys: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(keys))
 
 
-def _plan_order(agents: Sequence[TeamAgent], needs: dict[str, list[str]]) -> list[TeamAgent]:
+def _plan_order(agents: Sequence[TeamAgent], needs: Mapping[str, Sequence[str]]) -> list[TeamAgent]:
     """Kahn's algorithm; of the free steps the lower order, then the earlier place, comes first."""
     rank = {a.key: (a.order, i) for i, a in enumerate(agents)}
     by_key = {a.key: a for a in agents}
@@ -191,7 +231,7 @@ def _cycle(waiting: dict[str, set[str]]) -> list[str]:
         path.append(following)
 
 
-def _input_source(workflow: WorkflowType, agent: TeamAgent, follows: list[str]) -> InputSource:
+def _input_source(workflow: WorkflowType, agent: TeamAgent, follows: Sequence[str]) -> InputSource:
     if agent.config.input_source is not None:
         return agent.config.input_source
     if not follows:

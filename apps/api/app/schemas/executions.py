@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from app.domain.events import Progress
 from app.domain.execution import ExecutionConfig, ExecutionStatus
+from app.domain.explain import WaitsFor
 from app.domain.results import AgentStatus, RemoteStop
 from app.schemas.base import Answer, Request
 from app.schemas.paging import Pagination
@@ -68,6 +69,7 @@ class ExecutionSummaryAnswer(Answer):
     error_code: str | None
     error_message: str | None
     queue_position: int | None = Field(description="From 1, while pending.")
+    retry_of: UUID | None = Field(description="The execution whose results this one took over.")
 
 
 class ResultAnswer(Answer):
@@ -75,13 +77,22 @@ class ResultAnswer(Answer):
     agent_id: UUID
     agent_name: str
     status: AgentStatus
-    output: str | None
+    output: str | None = Field(
+        description="Over 256 KiB: the beginning; all of it at `results/{key}/output`."
+    )
+    output_bytes: int | None = Field(description="Of the whole output, in UTF-8.")
+    output_truncated: bool
     needs_input: bool
     error_code: str | None
     error_message: str | None
     execution_time_ms: int
     attempts: int
-    input: str | None
+    input: str | None = Field(
+        description="Over 256 KiB: the beginning; all of it at `results/{key}/input`."
+    )
+    input_bytes: int | None
+    input_truncated: bool
+    reused: bool = Field(description="Taken over from the execution that this one retries.")
     usage: dict[str, int] | None = Field(description="Suna gives none: null.")
     remote_stop: RemoteStop
     started_at: datetime | None
@@ -112,6 +123,30 @@ class ExecutionAnswer(ExecutionSummaryAnswer):
     def input_data(self) -> dict[str, Any]:
         """As it was asked for."""
         return {"prompt": self.prompt, "context": self.context}
+
+
+class WaitAnswer(Answer):
+    """One thing that an execution waits for."""
+
+    waits_for: WaitsFor
+    detail: str
+    since: datetime
+    due_at: datetime | None
+    key: str | None
+    agent_name: str | None
+    attempt: int | None
+
+
+class ExplanationAnswer(Answer):
+    """What an execution waits for, and what happens next."""
+
+    status: ExecutionStatus
+    summary: str = Field(description="One sentence.")
+    waits: list[WaitAnswer]
+    next: str
+    next_at: datetime | None = Field(description="Null when nobody can know.")
+    queue_position: int | None
+    deadline_at: datetime | None = Field(description="When it is stopped, while it runs.")
 
 
 class CancelledAnswer(Answer):

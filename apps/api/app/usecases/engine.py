@@ -7,7 +7,7 @@ never run again, a running one is followed again, one whose start is unknown is 
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,8 +29,10 @@ from app.domain.agents import (
 from app.domain.execution import Execution, Fenced
 from app.domain.results import AgentResult
 from app.domain.retry import Failure, retry_delay_s
-from app.usecases.executions import store
-from app.usecases.ports import AgentRuntime, Clock, Database, LiveOutput, NewId
+from app.domain.templates import TemplateFailed
+from app.domain.texts import TextField
+from app.usecases.executions import store, whole_input
+from app.usecases.ports import AgentRuntime, Clock, Database, LiveOutput, NewId, Templates
 from app.usecases.services import Limits
 
 logger = logging.getLogger(__name__)
@@ -69,8 +71,8 @@ class Pace:
 class Wait:
     """The attempt could not begin; it does not count."""
 
+    failure: Failure
     delay_s: float
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class Engine:
 
     db: Database
     runtime: AgentRuntime
+    templates: Templates
     output: LiveOutput
     limits: Limits
     clock: Clock
@@ -179,11 +182,19 @@ class _Drive:
         async with self._turn:
             now = engine.clock()
             change(now)
+            await self._recall(execution.outputs_for_conditions())
             begun = execution.advance(now, engine.new_id)
             if execution.has_changed:
                 await engine.save(execution)
         for result in begun:
             group.create_task(self._run_step(group, result))
+
+    async def _recall(self, keys: Sequence[str]) -> None:
+        """Have outputs at hand that are too long for their rows."""
+        if keys:
+            async with self._engine.db.reading() as tx:
+                texts = await tx.executions.texts(self._execution.id, TextField.OUTPUT, keys)
+            self._execution.recall(texts)
 
     def _record(self, result: AgentResult, outcome: Outcome, now: datetime) -> None:
         execution = self._execution
@@ -202,10 +213,10 @@ class _Drive:
             case StillRuns():
                 execution.fail(result.key, outcome.failure, now, retry_in_s=None, still_runs=True)
             case Wait():
-                execution.wait(result.key, now, delay_s=outcome.delay_s, why=outcome.why)
+                execution.wait(result.key, outcome.failure, now, delay_s=outcome.delay_s)
 
     async def _attempt(self, result: AgentResult, *, taken_over: bool) -> Outcome:
-        minutes = self._execution.step(result.key).timeout_minutes
+        minutes = self._execution.plan.step(result.key).timeout_minutes
         try:
             async with asyncio.timeout(self._left_s(result, minutes)):
                 if result.run is None:
@@ -222,15 +233,15 @@ class _Drive:
             )
             return StillRuns(late)
         except SunaBusy as error:
-            delay = error.retry_after_s or self._engine.pace.busy
-            return Wait(delay, "Suna runs as many agents as it may")
-        except (SunaUnavailable, StartUnknown, RunLost) as error:
+            failure = Failure(code=error.code, message=str(error), retryable=True)
+            return Wait(failure, error.wait_s or self._engine.pace.busy)
+        except SunaUnavailable as error:
             return Failure(
-                code=error.code,
-                message=str(error),
-                retryable=True,
+                code=error.code, message=str(error), retryable=True, retry_after_s=error.wait_s
             )
-        except (SunaRefused, AgentNotFound) as error:
+        except (StartUnknown, RunLost) as error:
+            return Failure(code=error.code, message=str(error), retryable=True)
+        except (SunaRefused, AgentNotFound, TemplateFailed) as error:
             return Failure(code=error.code, message=str(error), retryable=False)
 
     def _left_s(self, result: AgentResult, minutes: int | None) -> float | None:
@@ -241,25 +252,44 @@ class _Drive:
 
     async def _start(self, result: AgentResult, *, taken_over: bool) -> RunRef:
         """Start the agent exactly once; raises StartUnknown when that cannot be told."""
-        runtime, prompt, key = self._engine.runtime, result.input or "", result.run_key
+        key = result.run_key
         assert key is not None  # noqa: S101  an attempt always has one
-        if taken_over and (found := await self._find(result, key)):
+        # Nothing is started before its input is stored.
+        perhaps_started = taken_over and result.input is not None
+        prompt = await self._prompt(result)
+        if perhaps_started and (found := await self._find(result, prompt, key)):
             return found
         try:
-            return await runtime.start(result.agent_id, prompt, key=key)
+            return await self._engine.runtime.start(result.agent_id, prompt, key=key)
         except StartUnknown:
-            if found := await self._find(result, key):
+            if found := await self._find(result, prompt, key):
                 return found
             raise
 
-    async def _find(self, result: AgentResult, key: UUID) -> RunRef | None:
+    async def _prompt(self, result: AgentResult) -> str:
+        """The whole input of a step, which is stored by then."""
+        engine, execution, key = self._engine, self._execution, result.key
+        if result.input is not None:
+            return await whole_input(engine.db, execution.id, result)
+        template, rendered = execution.plan.step(key).input_template, None
+        if template is not None:
+            async with self._turn:
+                await self._recall(execution.outputs_for_input(key))
+                facts = execution.facts(execution.plan.earlier(key))
+            rendered = await engine.templates.render(template, facts)
+        async with self._turn:
+            if template is None:
+                await self._recall(execution.outputs_for_input(key))
+            prompt = execution.prepare(key, rendered)
+            await engine.save(execution)
+        return prompt
+
+    async def _find(self, result: AgentResult, prompt: str, key: UUID) -> RunRef | None:
         """Look for a run that may have been started, until Suna surely did what it was asked."""
         engine = self._engine
         since = result.attempt_at or engine.clock()
         for delay in (*engine.pace.look_again, None):
-            found = await engine.runtime.find(
-                result.agent_id, result.input or "", key=key, since=since
-            )
+            found = await engine.runtime.find(result.agent_id, prompt, key=key, since=since)
             old = (engine.clock() - since).total_seconds() > sum(engine.pace.look_again)
             if found or delay is None or old:
                 return found

@@ -1,13 +1,19 @@
 """Executions as a person starts, watches and cancels them; the engine does the rest."""
 
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from app.common.paging import Page, Paged
 from app.domain.events import ExecutionLog
 from app.domain.execution import Execution, ExecutionConfig, TooManyExecutions
+from app.domain.explain import Explanation, explain
 from app.domain.reports import ExecutionFilters, ExecutionReport, ExecutionSummary
-from app.domain.teams import TeamNotActive, TeamStatus
+from app.domain.results import AgentResult
+from app.domain.teams import Team, TeamNotActive, TeamStatus
+from app.domain.templates import Examine
+from app.domain.texts import TextField
 from app.domain.workflow import compile_plan
 from app.usecases.ports import Database, NewId, Transaction
 from app.usecases.services import Limits
@@ -15,6 +21,7 @@ from app.usecases.services import Limits
 
 async def execute_team(
     db: Database,
+    examine: Examine,
     new_id: NewId,
     limits: Limits,
     team_id: UUID,
@@ -33,34 +40,121 @@ async def execute_team(
     """
     async with db.transaction() as tx:
         await tx.events.lock(user_id)
-        team = await tx.teams.get(team_id, user_id=user_id)
-        if team.status is not TeamStatus.ACTIVE:
-            raise TeamNotActive(team)
-        running, queued = await tx.executions.unfinished(user_id)
-        must_wait = running >= limits.running or queued > 0
-        if must_wait and queued >= limits.queued:
-            raise TooManyExecutions(queued)
+        team = await _active_team(tx, team_id, user_id=user_id)
+        admission = await _admit(tx, team_id, user_id=user_id, limits=limits)
         execution = Execution.create(
             team,
-            compile_plan(team.workflow_type, team.agents),
+            compile_plan(team.workflow_type, team.agents, examine),
             id=new_id(),
             prompt=prompt,
             context=context,
             config=config,
-            queued=must_wait,
-            typical_s=await tx.executions.typical_s(team_id),
+            queued=admission.queued,
+            typical_s=admission.typical_s,
             now=now,
         )
-        await tx.executions.add(execution)
-        if not must_wait:
-            await tx.jobs.drive(execution.id)
-        return await tx.executions.report(execution.id, user_id=user_id)
+        return await _begin(tx, execution, admission)
+
+
+async def retry_execution(
+    db: Database,
+    new_id: NewId,
+    limits: Limits,
+    execution_id: UUID,
+    *,
+    user_id: UUID,
+    now: datetime,
+) -> ExecutionReport:
+    """
+    Run again what an execution did not complete, as a new one that takes over the rest.
+
+    The plan is the one that it began with, whatever has become of the team since. Raises
+    ExecutionNotFound, NotRetryable, TeamNotFound, TeamNotActive, TooManyExecutions.
+    """
+    async with db.transaction() as tx:
+        await tx.events.lock(user_id)
+        earlier = await tx.executions.load(execution_id, user_id=user_id)
+        await _active_team(tx, earlier.team_id, user_id=user_id)
+        asked = earlier.outputs_for_conditions()
+        earlier.recall(await tx.executions.texts(execution_id, TextField.OUTPUT, asked))
+        admission = await _admit(tx, earlier.team_id, user_id=user_id, limits=limits)
+        execution = earlier.again(
+            id=new_id(), queued=admission.queued, typical_s=admission.typical_s, now=now
+        )
+        return await _begin(tx, execution, admission)
+
+
+@dataclass(frozen=True, slots=True)
+class _Admission:
+    running: int
+    queued: bool
+    typical_s: float | None
+
+
+async def _active_team(tx: Transaction, team_id: UUID, *, user_id: UUID) -> Team:
+    team = await tx.teams.get(team_id, user_id=user_id)
+    if team.status is not TeamStatus.ACTIVE:
+        raise TeamNotActive(team)
+    return team
+
+
+async def _admit(tx: Transaction, team_id: UUID, *, user_id: UUID, limits: Limits) -> _Admission:
+    """Whether another execution may run now or has to wait; call it with the user's lock."""
+    running, queued = await tx.executions.unfinished(user_id)
+    must_wait = running >= limits.running or queued > 0
+    if must_wait and queued >= limits.queued:
+        raise TooManyExecutions(queued)
+    history = await tx.reports.history(team_id)
+    return _Admission(running, must_wait, history.p50_s)
+
+
+async def _begin(tx: Transaction, execution: Execution, admission: _Admission) -> ExecutionReport:
+    await tx.executions.add(execution)
+    if not admission.queued:
+        await tx.jobs.drive(execution.id, behind=admission.running)
+    return await tx.reports.report(execution.id, user_id=execution.user_id)
+
+
+async def open_text(
+    db: Database, execution_id: UUID, key: str, field: TextField, *, user_id: UUID
+) -> AsyncIterator[bytes]:
+    """
+    The whole input or output of an agent in UTF-8, piece by piece; holds one piece in memory, and
+    no connection between two.
+
+    Raises ExecutionNotFound, TextNotFound before anything is read.
+    """
+
+    async def piece(offset: int) -> bytes:
+        async with db.reading() as tx:
+            return await tx.reports.text_piece(
+                execution_id, key, field, user_id=user_id, offset=offset
+            )
+
+    async def pieces(current: bytes) -> AsyncIterator[bytes]:
+        offset = 0
+        while current:
+            yield current
+            offset += len(current)
+            current = await piece(offset)
+
+    return pieces(await piece(0))
+
+
+async def explain_execution(
+    db: Database, limits: Limits, execution_id: UUID, *, user_id: UUID
+) -> Explanation:
+    """What it waits for, and what happens next. Raises ExecutionNotFound."""
+    async with db.reading() as tx:
+        report = await tx.reports.report(execution_id, user_id=user_id)
+        job = await tx.jobs.state(execution_id)
+    return explain(report, job, running_limit=limits.running)
 
 
 async def get_execution(db: Database, execution_id: UUID, *, user_id: UUID) -> ExecutionReport:
     """Raises ExecutionNotFound."""
     async with db.reading() as tx:
-        return await tx.executions.report(execution_id, user_id=user_id)
+        return await tx.reports.report(execution_id, user_id=user_id)
 
 
 async def list_executions(
@@ -68,7 +162,7 @@ async def list_executions(
 ) -> Paged[ExecutionSummary]:
     """The user's executions, newest first."""
     async with db.reading() as tx:
-        return await tx.executions.page(page, user_id=user_id, filters=filters)
+        return await tx.reports.page(page, user_id=user_id, filters=filters)
 
 
 async def execution_logs(
@@ -76,7 +170,7 @@ async def execution_logs(
 ) -> list[ExecutionLog]:
     """Raises ExecutionNotFound."""
     async with db.reading() as tx:
-        return await tx.executions.logs(execution_id, user_id=user_id, after=after, limit=limit)
+        return await tx.reports.logs(execution_id, user_id=user_id, after=after, limit=limit)
 
 
 async def cancel_execution(
@@ -102,6 +196,15 @@ async def cancel_execution(
         return execution
 
 
+async def whole_input(db: Database, execution_id: UUID, result: AgentResult) -> str:
+    """What an agent was given, also when its row holds only the beginning."""
+    if not result.input_truncated:
+        return result.input or ""
+    async with db.reading() as tx:
+        texts = await tx.executions.texts(execution_id, TextField.INPUT, [result.key])
+    return texts[result.key]
+
+
 async def store(
     tx: Transaction,
     execution: Execution,
@@ -118,11 +221,16 @@ async def store(
         await tx.jobs.stop_runs(execution.id)
     if not execution.status.is_final:
         return
-    running, queued = await tx.executions.unfinished(execution.user_id)
-    for _ in range(min(queued, limits.running - running)):
-        waiting = await tx.executions.next_pending(execution.user_id)
+    await promote_waiting(tx, execution.user_id, limits, now=now)
+
+
+async def promote_waiting(tx: Transaction, user_id: UUID, limits: Limits, *, now: datetime) -> None:
+    """Start as many waiting executions of a user as have a slot, in order."""
+    running, queued = await tx.executions.unfinished(user_id)
+    for behind in range(running, min(running + queued, limits.running)):
+        waiting = await tx.executions.next_pending(user_id)
         if waiting is None:
             return
         waiting.promote(now)
         await tx.executions.save(waiting)
-        await tx.jobs.drive(waiting.id)
+        await tx.jobs.drive(waiting.id, behind=behind)

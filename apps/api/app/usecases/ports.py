@@ -17,10 +17,18 @@ from app.domain.agents import Agent, AgentListing, Answer, RunRef, RunState
 from app.domain.events import Event, ExecutionLog, StoredEvent
 from app.domain.execution import Execution
 from app.domain.notifications import Notification
-from app.domain.reports import ExecutionFilters, ExecutionReport, ExecutionSummary
+from app.domain.reports import (
+    ExecutionFilters,
+    ExecutionReport,
+    ExecutionSummary,
+    History,
+    JobState,
+    Stuck,
+)
 from app.domain.results import AgentResult, RemoteStop
 from app.domain.teams import Team, TeamSummary
 from app.domain.templates import TemplateUse
+from app.domain.texts import TextField
 from app.domain.users import Identity, Session
 
 
@@ -190,8 +198,19 @@ class Executions(Protocol):
     async def next_pending(self, user_id: UUID) -> Execution | None:
         """The one that has waited longest, locked until the transaction ends."""
 
-    async def typical_s(self, team_id: UUID) -> float | None:
-        """The median duration of the team's last 20 completed runs, in seconds."""
+    async def stops(self, execution_id: UUID) -> list[AgentResult]:
+        """Results whose remote run is still to be stopped."""
+
+    async def set_remote_stop(self, execution_id: UUID, key: str, state: RemoteStop) -> None: ...
+
+    async def texts(
+        self, execution_id: UUID, field: TextField, keys: Sequence[str]
+    ) -> dict[str, str]:
+        """Whole texts of results that hold only their beginning, by key."""
+
+
+class Reports(Protocol):
+    """Executions as their user reads them."""
 
     async def report(self, execution_id: UUID, *, user_id: UUID) -> ExecutionReport:
         """Raises ExecutionNotFound."""
@@ -205,10 +224,14 @@ class Executions(Protocol):
         self, page: Page, *, user_id: UUID, filters: ExecutionFilters
     ) -> Paged[ExecutionSummary]: ...
 
-    async def stops(self, execution_id: UUID) -> list[AgentResult]:
-        """Results whose remote run is still to be stopped."""
+    async def history(self, team_id: UUID) -> History:
+        """How long the team's last 20 completed runs took."""
 
-    async def set_remote_stop(self, execution_id: UUID, key: str, state: RemoteStop) -> None: ...
+    async def text_piece(
+        self, execution_id: UUID, key: str, field: TextField, *, user_id: UUID, offset: int
+    ) -> bytes:
+        """UTF-8 of a result's whole text from a byte on, some MiB at most; empty past its end.
+        Raises ExecutionNotFound, TextNotFound."""
 
 
 class Notifications(Protocol):
@@ -246,12 +269,26 @@ class Events(Protocol):
 class Jobs(Protocol):
     """The queue; what is enqueued commits with the rest of the transaction."""
 
-    async def drive(self, execution_id: UUID) -> None: ...
+    async def drive(self, execution_id: UUID, *, behind: int = 0) -> None:
+        """Have an execution driven; jobs with fewer *behind* (the executions that its user has
+        running already) come first, so that everybody's first one waits for at most one slot."""
+
+    async def state(self, execution_id: UUID) -> JobState:
+        """What the queue has for an execution."""
 
     async def abort(self, execution_id: UUID) -> None:
         """Make whoever drives the execution stop, and forget the job if nobody does yet."""
 
     async def stop_runs(self, execution_id: UUID) -> None: ...
+
+    async def stuck(self, *, running_limit: int, user_id: UUID | None = None) -> list[Stuck]:
+        """What nothing moves, oldest first, at most 1,000, of one user or of all;
+        `running_limit` is the number of executions that a user may have running."""
+
+    async def count_repair(self, execution_id: UUID) -> None: ...
+
+    async def repairs(self) -> int:
+        """How often an execution was found stuck and was repaired, since ever."""
 
 
 class Transaction(Protocol):
@@ -259,6 +296,8 @@ class Transaction(Protocol):
     def teams(self) -> Teams: ...
     @property
     def executions(self) -> Executions: ...
+    @property
+    def reports(self) -> Reports: ...
     @property
     def notifications(self) -> Notifications: ...
     @property

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from app.domain.agents import RunLost, SunaRefused, SunaUnavailable
 from app.domain.results import AgentResult, RemoteStop
+from app.usecases.executions import whole_input
 from app.usecases.ports import AgentRuntime, Database
 
 
@@ -19,7 +20,7 @@ async def stop_runs(db: Database, runtime: AgentRuntime, execution_id: UUID, *, 
     away: SunaUnavailable | None = None
     for result in results:
         try:
-            state = await _stop(runtime, result)
+            state = await _stop(db, runtime, execution_id, result)
         except SunaUnavailable as error:
             away = error
             state = RemoteStop.UNCONFIRMED if last else RemoteStop.PENDING
@@ -30,15 +31,18 @@ async def stop_runs(db: Database, runtime: AgentRuntime, execution_id: UUID, *, 
         raise away
 
 
-async def _stop(runtime: AgentRuntime, result: AgentResult) -> RemoteStop:
+async def _stop(
+    db: Database, runtime: AgentRuntime, execution_id: UUID, result: AgentResult
+) -> RemoteStop:
     run = result.run
     try:
         if run is None:
             # The start was intended, and its answer never stored.
-            if result.run_key is None or result.attempt_at is None:
+            if result.run_key is None or result.attempt_at is None or result.input is None:
                 return RemoteStop.NOT_NEEDED
+            prompt = await whole_input(db, execution_id, result)
             run = await runtime.find(
-                result.agent_id, result.input or "", key=result.run_key, since=result.attempt_at
+                result.agent_id, prompt, key=result.run_key, since=result.attempt_at
             )
             if run is None:
                 return RemoteStop.NOT_NEEDED

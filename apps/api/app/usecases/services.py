@@ -11,6 +11,7 @@ from app.usecases.ports import (
     LiveOutput,
     LiveStream,
     NewId,
+    Templates,
     TokenVerifier,
 )
 
@@ -30,6 +31,7 @@ class Services:
     db: Database
     agents: AgentDirectory
     runtime: AgentRuntime
+    templates: Templates
     identity: IdentityProvider
     tokens: TokenVerifier
     live: LiveStream

@@ -21,6 +21,7 @@ from app.domain.teams import (
     WorkflowType,
     place_agents,
 )
+from app.domain.templates import Examine
 from app.domain.workflow import compile_plan
 from app.usecases.ports import AgentDirectory, Database, NewId, Transaction
 
@@ -55,6 +56,7 @@ async def get_team(db: Database, team_id: UUID, *, user_id: UUID) -> Team:
 async def create_team(
     db: Database,
     directory: AgentDirectory,
+    examine: Examine,
     new_id: NewId,
     *,
     user_id: UUID,
@@ -72,12 +74,12 @@ async def create_team(
         description=description,
         workflow_type=workflow_type,
         status=TeamStatus.ACTIVE,
-        agents=await _assemble(directory, new_id, agents),
+        agents=await assemble(directory, new_id, agents),
         version=1,
         created_at=now,
         updated_at=now,
     )
-    compile_plan(team.workflow_type, team.agents)
+    compile_plan(team.workflow_type, team.agents, examine)
     async with db.transaction() as tx:
         await _tell(tx, team, "created")
         await tx.teams.add(team)
@@ -87,6 +89,7 @@ async def create_team(
 async def update_team(
     db: Database,
     directory: AgentDirectory,
+    examine: Examine,
     new_id: NewId,
     team_id: UUID,
     *,
@@ -103,7 +106,7 @@ async def update_team(
     agents = None
     if changes.agents is not None:
         # Before the transaction: nothing is locked while Suna is asked.
-        agents = await _assemble(directory, new_id, changes.agents)
+        agents = await assemble(directory, new_id, changes.agents)
     async with db.transaction() as tx:
         await tx.events.lock(user_id)
         team = await tx.teams.get(team_id, user_id=user_id)
@@ -117,7 +120,7 @@ async def update_team(
             version=team.version + 1,
             updated_at=now,
         )
-        compile_plan(team.workflow_type, team.agents)
+        compile_plan(team.workflow_type, team.agents, examine)
         await _tell(tx, team, "updated")
         await tx.teams.save(team)
     return team
@@ -139,10 +142,11 @@ async def _tell(tx: Transaction, team: Team, action: str) -> None:
     await tx.events.append(team.user_id, [told])
 
 
-async def _assemble(
+async def assemble(
     directory: AgentDirectory, new_id: NewId, drafts: Sequence[AgentDraft]
 ) -> tuple[TeamAgent, ...]:
-    """The agents of a team, with what Suna says of them now."""
+    """The agents of a team, with what Suna says of them now. Raises Invalid, UnknownAgent,
+    SunaUnavailable, SunaRefused."""
     places = place_agents(drafts)
     known: dict[UUID, Agent] = {}
     unknown: set[UUID] = set()

@@ -17,6 +17,7 @@ DEFAULT_CONFIG: Json = {
     "source_agents": [],
     "depends_on": [],
     "conditions": [],
+    "input_template": None,
     "on_failure": None,
     "timeout_minutes": None,
 }

@@ -56,7 +56,7 @@ MOVES: dict[str, Callable[[Execution], object]] = {
     "complete": lambda e: e.complete("a", Answer("late"), LATER),
     "fail": lambda e: e.fail("a", BROKEN, LATER, retry_in_s=None),
     "retry": lambda e: e.fail("a", BROKEN, LATER, retry_in_s=1.0),
-    "wait": lambda e: e.wait("a", LATER, delay_s=1.0, why="busy"),
+    "wait": lambda e: e.wait("a", BROKEN, LATER, delay_s=1.0),
     "give_up": lambda e: e.give_up(BROKEN, LATER, uuid4),
 }
 
@@ -222,6 +222,6 @@ def happen(execution: Execution, key: str, rng: Random, now: object) -> None:
         case 1 if result.attempts < 3:
             execution.fail(key, BROKEN, now, retry_in_s=1.0)
         case 2 if rng.random() < 0.5:
-            execution.wait(key, now, delay_s=1.0, why="busy")
+            execution.wait(key, BROKEN, now, delay_s=1.0)
         case _:
             execution.complete(key, Answer("x"), now)

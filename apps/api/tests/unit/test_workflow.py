@@ -7,14 +7,10 @@ from hypothesis import strategies as st
 from app.domain.conditions import Condition, Operator
 from app.domain.errors import Invalid
 from app.domain.teams import InputSource, OnFailure, Role, TeamAgent, WorkflowType
-from app.domain.workflow import Plan, Step, WorkflowHasCycle, compile_plan
-from tests.builders import an_agent, keys
+from app.domain.workflow import WorkflowHasCycle
+from tests.builders import an_agent, keys, planned
 
 IN_ORDER = (WorkflowType.SEQUENTIAL, WorkflowType.PIPELINE)
-
-
-def step(plan: Plan, key: str) -> Step:
-    return next(s for s in plan.steps if s.key == key)
 
 
 def about(key: str) -> Condition:
@@ -30,7 +26,7 @@ def about(key: str) -> Condition:
     ],
 )
 def test_ordered_teams_run_one_after_the_other(workflow: WorkflowType, then: InputSource) -> None:
-    plan = compile_plan(workflow, [an_agent("c", 30), an_agent("a", 1), an_agent("b", 2)])
+    plan = planned(workflow, [an_agent("c", 30), an_agent("a", 1), an_agent("b", 2)])
     assert keys(plan.steps) == ["a", "b", "c"]
     assert [s.needs for s in plan.steps] == [(), ("a",), ("b",)]
     assert [s.follows for s in plan.steps] == [(), ("a",), ("b",)]
@@ -40,24 +36,24 @@ def test_ordered_teams_run_one_after_the_other(workflow: WorkflowType, then: Inp
 
 def test_a_parallel_team_runs_side_by_side_and_its_coordinator_last() -> None:
     agents = [an_agent("join", 1, Role.COORDINATOR), an_agent("b", 2), an_agent("a", 2)]
-    plan = compile_plan(WorkflowType.PARALLEL, agents)
+    plan = planned(WorkflowType.PARALLEL, agents)
     assert keys(plan.steps) == ["b", "a", "join"]
     assert [s.needs for s in plan.steps] == [(), (), ("b", "a")]
-    assert step(plan, "a").input_source is InputSource.INITIAL_PROMPT
-    assert step(plan, "join").input_source is InputSource.COMBINED
-    assert step(plan, "join").sources == ("b", "a")
+    assert plan.step("a").input_source is InputSource.INITIAL_PROMPT
+    assert plan.step("join").input_source is InputSource.COMBINED
+    assert plan.step("join").sources == ("b", "a")
 
 
 def test_equal_orders_of_a_conditional_team_are_alternatives() -> None:
     agents = [an_agent("a", 1), an_agent("b", 2), an_agent("c", 2), an_agent("d", 3)]
-    plan = compile_plan(WorkflowType.CONDITIONAL, agents)
+    plan = planned(WorkflowType.CONDITIONAL, agents)
     assert [s.needs for s in plan.steps] == [(), ("a",), ("a",), ("b", "c")]
 
 
 @pytest.mark.parametrize("workflow", WorkflowType)
 def test_what_a_failure_means_depends_on_the_workflow(workflow: WorkflowType) -> None:
     agents = [an_agent("a", 1), an_agent("b", 2, on_failure=OnFailure.IGNORE)]
-    plan = compile_plan(workflow, agents)
+    plan = planned(workflow, agents)
     stops = OnFailure.STOP if workflow in IN_ORDER else OnFailure.CONTINUE
     assert [s.on_failure for s in plan.steps] == [stops, OnFailure.IGNORE]
 
@@ -66,10 +62,10 @@ def test_what_a_failure_means_depends_on_the_workflow(workflow: WorkflowType) ->
     "config", [{"depends_on": ("b",)}, {"source_agents": ("b",)}, {"conditions": (about("b"),)}]
 )
 def test_who_asks_for_a_result_waits_for_it(config: dict[str, object]) -> None:
-    plan = compile_plan(WorkflowType.PARALLEL, [an_agent("a", 1, **config), an_agent("b", 2)])
+    plan = planned(WorkflowType.PARALLEL, [an_agent("a", 1, **config), an_agent("b", 2)])
     assert keys(plan.steps) == ["b", "a"]
-    assert step(plan, "a").needs == ("b",)
-    assert step(plan, "a").follows == (("b",) if "depends_on" in config else ())
+    assert plan.step("a").needs == ("b",)
+    assert plan.step("a").follows == (("b",) if "depends_on" in config else ())
 
 
 def test_a_cycle_is_named() -> None:
@@ -80,7 +76,7 @@ def test_a_cycle_is_named() -> None:
         an_agent("d", 4),
     ]
     with pytest.raises(WorkflowHasCycle, match="a → b → c → a") as caught:
-        compile_plan(WorkflowType.PARALLEL, agents)
+        planned(WorkflowType.PARALLEL, agents)
     assert [p.loc for p in caught.value.problems] == [("agents", 0), ("agents", 1), ("agents", 2)]
 
 
@@ -91,7 +87,7 @@ def test_every_wrong_place_is_named_at_once(workflow: WorkflowType) -> None:
         an_agent("b", 1, depends_on=("b",), source_agents=("ghost",)),
     ]
     with pytest.raises(Invalid) as caught:
-        compile_plan(workflow, agents)
+        planned(workflow, agents)
     assert {(p.loc, p.code) for p in caught.value.problems} == {
         (("agents", 0, "config", "source_agents"), "missing"),
         (("agents", 1, "order"), "duplicate_order"),
@@ -129,7 +125,7 @@ def test_in_every_plan_what_a_step_needs_stands_before_it(
     team: tuple[WorkflowType, list[TeamAgent]],
 ) -> None:
     workflow, agents = team
-    plan = compile_plan(workflow, agents)
+    plan = planned(workflow, agents)
     assert sorted(keys(plan.steps)) == sorted(keys(agents))
     before: set[str] = set()
     by_key = {a.key: a for a in agents}
@@ -140,4 +136,4 @@ def test_in_every_plan_what_a_step_needs_stands_before_it(
         asked = {c.source for c in config.conditions}
         assert {*config.depends_on, *config.source_agents, *asked} <= set(one.needs)
         before.add(one.key)
-    assert compile_plan(workflow, agents) == plan
+    assert planned(workflow, agents) == plan

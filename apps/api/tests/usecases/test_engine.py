@@ -23,6 +23,7 @@ from app.domain.reports import ExecutionReport
 from app.domain.results import AgentResult, RemoteStop
 from app.domain.teams import OnFailure, Role, Team, WorkflowType
 from app.infra.db.database import PostgresDatabase
+from app.infra.templates.jinja import JinjaTemplates
 from app.usecases.engine import Engine, Pace
 from app.usecases.executions import cancel_execution
 from app.usecases.remote_stop import stop_runs
@@ -60,6 +61,7 @@ class World:
         return Engine(
             db=self.db,
             runtime=self.runtime,
+            templates=JinjaTemplates(),
             output=self.heard,
             limits=LIMITS,
             clock=now,
@@ -81,7 +83,7 @@ class World:
 
     async def report(self, execution: Execution) -> ExecutionReport:
         async with self.db.reading() as tx:
-            return await tx.executions.report(execution.id, user_id=execution.user_id)
+            return await tx.reports.report(execution.id, user_id=execution.user_id)
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import PlainTextResponse, StreamingResponse
 from pydantic import AwareDatetime
 
 from app.api.deps import CurrentUser, PageQuery, Services
@@ -13,12 +14,19 @@ from app.domain.execution import (
     ExecutionFinished,
     ExecutionNotFound,
     ExecutionStatus,
+    NotRetryable,
+    TextNotFound,
+    TooManyExecutions,
 )
+from app.domain.explain import Explanation
 from app.domain.reports import ExecutionFilters, ExecutionReport
+from app.domain.teams import TeamNotActive, TeamNotFound
+from app.domain.texts import TextField
 from app.schemas.executions import (
     CancelledAnswer,
     ExecutionAnswer,
     ExecutionsAnswer,
+    ExplanationAnswer,
     LogsAnswer,
 )
 from app.schemas.paging import Pagination
@@ -69,6 +77,62 @@ async def list_execution_logs(
         services.db, execution_id, user_id=user.id, after=after, limit=limit
     )
     return {"logs": lines, "next_after": lines[-1].seq if len(lines) == limit else None}
+
+
+@router.get(
+    "/{execution_id}/explain",
+    response_model=ExplanationAnswer,
+    responses=problem(ExecutionNotFound),
+)
+async def explain_execution(
+    execution_id: UUID, user: CurrentUser, services: Services
+) -> Explanation:
+    """Say what an execution waits for, since when, and what happens next and when."""
+    return await executions.explain_execution(
+        services.db, services.limits, execution_id, user_id=user.id
+    )
+
+
+@router.get(
+    "/{execution_id}/results/{key}/{field}",
+    response_class=PlainTextResponse,
+    responses=problem(ExecutionNotFound, TextNotFound),
+)
+async def get_result_text(
+    execution_id: UUID, key: str, field: TextField, user: CurrentUser, services: Services
+) -> StreamingResponse:
+    """Get the whole input or output of an agent, as plain text, however long it is."""
+    text = await executions.open_text(services.db, execution_id, key, field, user_id=user.id)
+    return StreamingResponse(text, media_type="text/plain; charset=utf-8")
+
+
+@router.post(
+    "/{execution_id}/retry",
+    response_model=ExecutionAnswer,
+    status_code=202,
+    responses=problem(
+        ExecutionNotFound, NotRetryable, TeamNotFound, TeamNotActive, TooManyExecutions
+    ),
+)
+async def retry_execution(
+    execution_id: UUID,
+    user: CurrentUser,
+    services: Services,
+    request: Request,
+    response: Response,
+) -> ExecutionReport:
+    """Run again what a failed or cancelled execution did not complete; the rest is reused."""
+    report = await executions.retry_execution(
+        services.db,
+        services.new_id,
+        services.limits,
+        execution_id,
+        user_id=user.id,
+        now=services.clock(),
+    )
+    location = request.app.url_path_for("get_execution", execution_id=report.id)
+    response.headers["Location"] = location
+    return report
 
 
 @router.post(

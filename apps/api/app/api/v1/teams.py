@@ -10,6 +10,7 @@ from app.api.errors import problem
 from app.domain.agents import SunaRefused, SunaUnavailable
 from app.domain.errors import Invalid
 from app.domain.execution import TooManyExecutions
+from app.domain.preview import TeamPlan
 from app.domain.reports import ExecutionReport
 from app.domain.teams import (
     Team,
@@ -22,8 +23,9 @@ from app.domain.workflow import WorkflowHasCycle
 from app.schemas.base import Text
 from app.schemas.executions import ExecuteTeam, ExecutionAnswer
 from app.schemas.paging import Pagination
+from app.schemas.plans import PlanAnswer, PlanRequest
 from app.schemas.teams import CreateTeam, TeamAnswer, TeamsAnswer, UpdateTeam
-from app.usecases import executions, teams
+from app.usecases import executions, plans, teams
 
 router = APIRouter(prefix="/teams", tags=["Teams"])
 
@@ -50,6 +52,7 @@ async def create_team(
     team = await teams.create_team(
         services.db,
         services.agents,
+        services.templates.examine,
         services.new_id,
         user_id=user.id,
         name=body.name,
@@ -60,6 +63,21 @@ async def create_team(
     )
     response.headers["Location"] = request.app.url_path_for("get_team", team_id=team.id)
     return team
+
+
+@router.post("/validate", response_model=PlanAnswer, responses=problem(*_SAVING))
+async def validate_team(body: CreateTeam, user: CurrentUser, services: Services) -> TeamPlan:
+    """Check a team without saving it: its plan, or exactly what saving it would answer."""
+    return await plans.validate_team(
+        services.db,
+        services.agents,
+        services.templates,
+        services.new_id,
+        services.limits,
+        user_id=user.id,
+        workflow_type=body.workflow_type,
+        agents=[a.draft() for a in body.agents],
+    )
 
 
 @router.get("/{team_id}", response_model=TeamAnswer, responses=problem(TeamNotFound))
@@ -84,6 +102,7 @@ async def update_team(
     return await teams.update_team(
         services.db,
         services.agents,
+        services.templates.examine,
         services.new_id,
         team_id,
         user_id=user.id,
@@ -98,6 +117,24 @@ async def update_team(
 async def delete_team(team_id: UUID, user: CurrentUser, services: Services) -> None:
     """Delete a team; its executions stay readable."""
     await teams.delete_team(services.db, team_id, user_id=user.id)
+
+
+@router.post("/{team_id}/plan", response_model=PlanAnswer, responses=problem(TeamNotFound))
+async def plan_team(
+    team_id: UUID, user: CurrentUser, services: Services, body: PlanRequest | None = None
+) -> TeamPlan:
+    """Show what an execution would do, and how long it takes, without running anything."""
+    asked = body or PlanRequest()
+    return await plans.plan_team(
+        services.db,
+        services.templates,
+        services.limits,
+        team_id,
+        user_id=user.id,
+        prompt=asked.input_data.prompt if asked.input_data else plans.PROMPT,
+        context=asked.input_data.context if asked.input_data else {},
+        config=asked.execution_config,
+    )
 
 
 @router.post(
@@ -118,6 +155,7 @@ async def execute_team(
     """Start an execution; watch it on the WebSocket, or ask for it at `Location`."""
     report = await executions.execute_team(
         services.db,
+        services.templates.examine,
         services.new_id,
         services.limits,
         team_id,

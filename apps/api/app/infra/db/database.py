@@ -17,6 +17,7 @@ from app.infra.db.events import EventStore
 from app.infra.db.executions import ExecutionStore
 from app.infra.db.jobs import JobStore
 from app.infra.db.notifications import NotificationStore
+from app.infra.db.reports import ReportStore
 from app.infra.db.teams import TeamStore
 from app.usecases.ports import QueueDepth
 
@@ -62,6 +63,7 @@ class PostgresTransaction:
     def __init__(self, connection: Connection) -> None:
         self.teams = TeamStore(connection)
         self.executions = ExecutionStore(connection)
+        self.reports = ReportStore(connection)
         self.notifications = NotificationStore(connection)
         self.events = EventStore(connection)
         self.jobs = JobStore(connection)

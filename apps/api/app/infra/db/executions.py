@@ -1,15 +1,14 @@
 """Executions, their results and logs; every write of the engine is fenced."""
 
+from collections.abc import Sequence
 from typing import LiteralString
 from uuid import UUID
 
-from psycopg import AsyncCursor, sql
+from psycopg import AsyncCursor
 from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 
-from app.common.paging import Page, Paged
-from app.domain.agents import RunRef
-from app.domain.events import ExecutionLog, Progress
+from app.domain.events import ExecutionLog
 from app.domain.execution import (
     Changes,
     Execution,
@@ -18,12 +17,13 @@ from app.domain.execution import (
     ExecutionStatus,
 )
 from app.domain.journal import Journal
-from app.domain.reports import ExecutionFilters, ExecutionReport, ExecutionSummary
-from app.domain.results import AgentResult, AgentStatus, RemoteStop
+from app.domain.results import AgentResult, RemoteStop
+from app.domain.texts import TextField
 from app.domain.workflow import Plan
 from app.infra.db.connection import Connection, Row
 from app.infra.db.events import EventStore
 from app.infra.db.notifications import NotificationStore
+from app.infra.db.results import SAVE_RESULT, result_of, result_values
 
 MAX_LOGS_IN_REPORT = 500
 
@@ -44,27 +44,6 @@ WITH saved AS (
 SELECT CASE WHEN EXISTS (SELECT FROM saved) THEN 1 ELSE renum.fenced() END
 """
 
-_SAVE_RESULT = """
-UPDATE renum.agent_results
-   SET status = %(status)s, attempts = %(attempts)s, run_key = %(run_key)s,
-       thread_id = %(thread_id)s, run_id = %(run_id)s, attempt_at = %(attempt_at)s,
-       due_at = %(due_at)s, input = %(input)s, output = %(output)s,
-       needs_input = %(needs_input)s, usage = %(usage)s, error_code = %(error_code)s,
-       error_message = %(error_message)s, started_at = %(started_at)s,
-       completed_at = %(completed_at)s, remote_stop = %(remote_stop)s
- WHERE execution_id = %(execution_id)s AND key = %(key)s
-"""
-
-_SUMMARY: LiteralString = """
-    e.id, e.team_id, e.team_name, e.status, e.progress, e.created_at, e.started_at,
-    e.completed_at, e.cancelled_at, e.deadline_at, e.estimated_completion, e.error_code,
-    e.error_message,
-    CASE WHEN e.status = 'pending' THEN (
-        SELECT count(*) FROM renum.executions o
-         WHERE o.user_id = e.user_id AND o.status = 'pending' AND o.id <= e.id
-    ) END AS queue_position
-"""
-
 
 class ExecutionStore:
     """The `Executions` port."""
@@ -80,10 +59,11 @@ class ExecutionStore:
         await self._connection.execute(
             """
             INSERT INTO renum.executions (id, user_id, team_id, team_name, status, input, config,
-                plan, progress, created_at, started_at, deadline_at, estimated_completion, seq)
+                plan, progress, created_at, started_at, deadline_at, estimated_completion, seq,
+                retry_of)
             VALUES (%(id)s, %(user_id)s, %(team_id)s, %(team_name)s, %(status)s, %(input)s,
                 %(config)s, %(plan)s, %(progress)s, %(created_at)s, %(started_at)s,
-                %(deadline_at)s, %(estimated_completion)s, %(seq)s)
+                %(deadline_at)s, %(estimated_completion)s, %(seq)s, %(retry_of)s)
             """,
             {
                 **_values(execution),
@@ -94,6 +74,7 @@ class ExecutionStore:
                 "config": Jsonb(execution.config),
                 "plan": Jsonb(execution.plan),
                 "created_at": execution.created_at,
+                "retry_of": execution.retry_of,
             },
         )
         await self._connection.execute(
@@ -111,6 +92,19 @@ class ExecutionStore:
                 [s.agent_name for s in execution.plan.steps],
             ),
         )
+        for result in changes.results:
+            if result.reused:
+                await self._connection.execute(SAVE_RESULT, result_values(execution.id, result))
+        if execution.retry_of is not None:
+            await self._connection.execute(
+                """
+                INSERT INTO renum.texts (execution_id, key, field, body)
+                SELECT r.execution_id, t.key, t.field, t.body
+                  FROM renum.agent_results r JOIN renum.texts t ON t.key = r.key
+                 WHERE r.execution_id = %s AND r.reused AND t.execution_id = %s
+                """,
+                (execution.id, execution.retry_of),
+            )
         await self._write_story(execution.id, changes)
 
     async def claim(self, execution_id: UUID) -> Execution | None:
@@ -154,7 +148,15 @@ class ExecutionStore:
             _SAVE, {**_values(execution), "fence": execution.fence, "raised": int(supersede)}
         )
         for result in changes.results:
-            await self._connection.execute(_SAVE_RESULT, _result_values(execution.id, result))
+            await self._connection.execute(SAVE_RESULT, result_values(execution.id, result))
+        for text in changes.texts:
+            await self._connection.execute(
+                """
+                INSERT INTO renum.texts (execution_id, key, field, body) VALUES (%s, %s, %s, %s)
+                ON CONFLICT (execution_id, key, field) DO UPDATE SET body = excluded.body
+                """,
+                (execution.id, text.key, text.field, text.text.encode(errors="replace")),
+            )
         await self._write_story(execution.id, changes)
 
     async def attach(self, execution_id: UUID, result: AgentResult) -> None:
@@ -181,7 +183,7 @@ class ExecutionStore:
             """,
             (execution_id,),
         )
-        return [_result(row) for row in await cursor.fetchall()]
+        return [result_of(row) for row in await cursor.fetchall()]
 
     async def set_remote_stop(self, execution_id: UUID, key: str, state: RemoteStop) -> None:
         await self._connection.execute(
@@ -190,6 +192,18 @@ class ExecutionStore:
         )
 
     # --- counting ---------------------------------------------------------------------------
+
+    async def texts(
+        self, execution_id: UUID, field: TextField, keys: Sequence[str]
+    ) -> dict[str, str]:
+        cursor = await self._connection.execute(
+            """
+            SELECT key, body FROM renum.texts
+             WHERE execution_id = %s AND field = %s AND key = ANY(%s)
+            """,
+            (execution_id, field, list(keys)),
+        )
+        return {row["key"]: row["body"].decode() for row in await cursor.fetchall()}
 
     async def unfinished(self, user_id: UUID) -> tuple[int, int]:
         cursor = await self._connection.execute(
@@ -212,116 +226,6 @@ class ExecutionStore:
             team_id,
         )
 
-    async def typical_s(self, team_id: UUID) -> float | None:
-        cursor = await self._connection.execute(
-            """
-            SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS median FROM (
-                SELECT extract(epoch FROM completed_at - started_at) AS seconds
-                  FROM renum.executions WHERE team_id = %s AND status = 'completed'
-                 ORDER BY id DESC LIMIT 20
-            ) AS past
-            """,
-            (team_id,),
-        )
-        row = await cursor.fetchone()
-        return row["median"] if row else None
-
-    # --- for reading ------------------------------------------------------------------------
-
-    async def report(self, execution_id: UUID, *, user_id: UUID) -> ExecutionReport:
-        async with self._connection.pipeline():
-            found = await self._connection.execute(
-                f"""
-                SELECT {_SUMMARY}, e.input, e.config, e.seq FROM renum.executions e
-                 WHERE e.id = %s AND e.user_id = %s
-                """,
-                (execution_id, user_id),
-            )
-            results = await self._results(execution_id)
-            logs = await self._connection.execute(
-                """
-                SELECT * FROM renum.execution_logs WHERE execution_id = %s
-                 ORDER BY seq DESC LIMIT %s
-                """,
-                (execution_id, MAX_LOGS_IN_REPORT + 1),
-            )
-            row = await found.fetchone()
-            if row is None:
-                raise ExecutionNotFound(execution_id)
-            lines = [_log(line) for line in await logs.fetchall()]
-            given = row.pop("input")
-            return ExecutionReport(
-                **_summary_values({k: v for k, v in row.items() if k not in ("config", "seq")}),
-                prompt=given["prompt"],
-                context=given["context"],
-                config=_config.validate_python(row["config"]),
-                results=tuple(_result(r) for r in await results.fetchall()),
-                logs=tuple(reversed(lines[:MAX_LOGS_IN_REPORT])),
-                logs_truncated=len(lines) > MAX_LOGS_IN_REPORT,
-                seq=row["seq"],
-            )
-
-    async def logs(
-        self, execution_id: UUID, *, user_id: UUID, after: int, limit: int
-    ) -> list[ExecutionLog]:
-        async with self._connection.pipeline():
-            found = await self._connection.execute(
-                "SELECT FROM renum.executions WHERE id = %s AND user_id = %s",
-                (execution_id, user_id),
-            )
-            lines = await self._connection.execute(
-                """
-                SELECT * FROM renum.execution_logs WHERE execution_id = %s AND seq > %s
-                 ORDER BY seq LIMIT %s
-                """,
-                (execution_id, after, limit),
-            )
-            if await found.fetchone() is None:
-                raise ExecutionNotFound(execution_id)
-            return [_log(line) for line in await lines.fetchall()]
-
-    async def page(
-        self, page: Page, *, user_id: UUID, filters: ExecutionFilters
-    ) -> Paged[ExecutionSummary]:
-        conditions = [sql.SQL("e.user_id = %(user_id)s")]
-        if filters.team_id:
-            conditions.append(sql.SQL("e.team_id = %(team_id)s"))
-        if filters.statuses:
-            conditions.append(sql.SQL("e.status = ANY(%(statuses)s)"))
-        if filters.created_after:
-            conditions.append(sql.SQL("e.created_at > %(created_after)s"))
-        if filters.created_before:
-            conditions.append(sql.SQL("e.created_at < %(created_before)s"))
-        where = sql.SQL(" AND ").join(conditions)
-        values = {
-            "user_id": user_id,
-            "team_id": filters.team_id,
-            "statuses": [str(s) for s in filters.statuses],
-            "created_after": filters.created_after,
-            "created_before": filters.created_before,
-            "limit": page.limit,
-            "offset": page.offset,
-        }
-        async with self._connection.pipeline():
-            rows = await self._connection.execute(
-                sql.SQL(
-                    f"""
-                    SELECT {_SUMMARY} FROM renum.executions e WHERE {{where}}
-                     ORDER BY e.id DESC LIMIT %(limit)s OFFSET %(offset)s
-                    """
-                ).format(where=where),
-                values,
-            )
-            count = await self._connection.execute(
-                sql.SQL("SELECT count(*) AS n FROM renum.executions e WHERE {where}").format(
-                    where=where
-                ),
-                values,
-            )
-            items = tuple(ExecutionSummary(**_summary_values(row)) for row in await rows.fetchall())
-            total = await count.fetchone()
-        return Paged(items, total["n"] if total else 0)
-
     # --- parts ------------------------------------------------------------------------------
 
     async def _whole(self, row: Row) -> Execution:
@@ -336,7 +240,7 @@ class ExecutionStore:
             context=row["input"]["context"],
             config=_config.validate_python(row["config"]),
             status=ExecutionStatus(row["status"]),
-            results={r["key"]: _result(r) for r in results},
+            results={r["key"]: result_of(r) for r in results},
             created_at=row["created_at"],
             started_at=row["started_at"],
             deadline_at=row["deadline_at"],
@@ -347,6 +251,7 @@ class ExecutionStore:
             error_message=row["error_message"],
             fence=row["fence"],
             claims=row["claims"],
+            retry_of=row["retry_of"],
             journal=Journal(row["id"], row["team_id"], row["seq"]),
         )
 
@@ -397,63 +302,4 @@ def _values(execution: Execution) -> Row:
         "error_code": execution.error_code,
         "error_message": execution.error_message,
         "seq": execution.seq,
-    }
-
-
-def _result_values(execution_id: UUID, result: AgentResult) -> Row:
-    return {
-        "execution_id": execution_id,
-        "key": result.key,
-        "status": result.status,
-        "attempts": result.attempts,
-        "run_key": result.run_key,
-        "thread_id": result.run.thread_id if result.run else None,
-        "run_id": result.run.run_id if result.run else None,
-        "attempt_at": result.attempt_at,
-        "due_at": result.due_at,
-        "input": result.input,
-        "output": result.output,
-        "needs_input": result.needs_input,
-        "usage": Jsonb(result.usage) if result.usage is not None else None,
-        "error_code": result.error_code,
-        "error_message": result.error_message,
-        "started_at": result.started_at,
-        "completed_at": result.completed_at,
-        "remote_stop": result.remote_stop,
-    }
-
-
-def _result(row: Row) -> AgentResult:
-    run = RunRef(row["thread_id"], row["run_id"]) if row["run_id"] else None
-    return AgentResult(
-        key=row["key"],
-        agent_id=row["agent_id"],
-        agent_name=row["agent_name"],
-        status=AgentStatus(row["status"]),
-        attempts=row["attempts"],
-        run_key=row["run_key"],
-        run=run,
-        attempt_at=row["attempt_at"],
-        due_at=row["due_at"],
-        input=row["input"],
-        output=row["output"],
-        needs_input=row["needs_input"],
-        usage=row["usage"],
-        error_code=row["error_code"],
-        error_message=row["error_message"],
-        started_at=row["started_at"],
-        completed_at=row["completed_at"],
-        remote_stop=RemoteStop(row["remote_stop"]),
-    )
-
-
-def _log(row: Row) -> ExecutionLog:
-    return ExecutionLog(**row)
-
-
-def _summary_values(row: Row) -> Row:
-    return {
-        **row,
-        "status": ExecutionStatus(row["status"]),
-        "progress": Progress(**row["progress"]),
     }

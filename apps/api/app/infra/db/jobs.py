@@ -4,21 +4,52 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from app.domain.reports import JobState, Stuck, StuckKind
 from app.infra.db.connection import Connection
 from app.usecases.ports import QueueDepth
 
 QUEUE = "executions"
+#: Short jobs that must not wait until executions end.
+UPKEEP = "upkeep"
 DRIVE = "drive_execution"
 STOP = "stop_runs"
+CHECK = "repair_stuck"
+#: A worker whose heart has not beaten for so many seconds is dead.
+DEAD_AFTER_S = 4.0
 
 _DEFER = """
 SELECT renum.procrastinate_defer_jobs_v1(ARRAY[
-    ROW(%(queue)s, %(task)s, 0, %(lock)s, %(lock)s, %(args)s, NULL)
+    ROW(%(queue)s, %(task)s, %(priority)s, %(lock)s, %(lock)s, %(args)s, NULL)
     ::renum.procrastinate_job_to_defer_v1
 ])
 WHERE NOT EXISTS (
     SELECT FROM renum.procrastinate_jobs WHERE queueing_lock = %(lock)s AND status = 'todo'
 )
+"""
+
+
+# A job that is due later is one too: it has a due time.
+_HAS_JOB = """
+EXISTS (SELECT FROM renum.procrastinate_jobs WHERE status = 'doing' AND lock = {lock})
+OR EXISTS (SELECT FROM renum.procrastinate_jobs WHERE status = 'todo' AND queueing_lock = {lock})
+"""
+_STUCK = f"""
+SELECT e.id, e.user_id, 'no_job' AS kind FROM renum.executions e
+ WHERE e.status = 'running' AND e.user_id = coalesce(%(user_id)s::uuid, e.user_id)
+   AND NOT ({_HAS_JOB.format(lock=f"'{DRIVE}:' || e.id")})
+UNION ALL
+SELECT DISTINCT ON (p.user_id) p.id, p.user_id, 'not_promoted' FROM renum.executions p
+ WHERE p.status = 'pending' AND p.user_id = coalesce(%(user_id)s::uuid, p.user_id)
+   AND %(running_limit)s > (
+       SELECT count(*) FROM renum.executions r
+        WHERE r.user_id = p.user_id AND r.status = 'running'
+   )
+UNION ALL
+SELECT DISTINCT e.id, e.user_id, 'no_stop_job'
+  FROM renum.agent_results a JOIN renum.executions e ON e.id = a.execution_id
+ WHERE a.remote_stop = 'pending' AND e.user_id = coalesce(%(user_id)s::uuid, e.user_id)
+   AND NOT ({_HAS_JOB.format(lock=f"'{STOP}:' || e.id")})
+ ORDER BY id LIMIT 1000
 """
 
 
@@ -28,11 +59,53 @@ class JobStore:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def drive(self, execution_id: UUID) -> None:
-        await self._defer(DRIVE, execution_id)
+    async def drive(self, execution_id: UUID, *, behind: int = 0) -> None:
+        await self._defer(QUEUE, DRIVE, execution_id, priority=-behind)
 
     async def stop_runs(self, execution_id: UUID) -> None:
-        await self._defer(STOP, execution_id)
+        await self._defer(UPKEEP, STOP, execution_id, priority=0)
+
+    async def state(self, execution_id: UUID) -> JobState:
+        cursor = await self._connection.execute(
+            """
+            SELECT j.status = 'doing' AS doing,
+                   coalesce(w.last_heartbeat > now() - make_interval(secs => %(dead_after)s), false)
+                       AS alive
+              FROM renum.procrastinate_jobs j
+              LEFT JOIN renum.procrastinate_workers w ON w.id = j.worker_id
+             WHERE j.lock = %(lock)s AND j.status = 'doing'
+                OR j.queueing_lock = %(lock)s AND j.status = 'todo'
+             ORDER BY doing DESC LIMIT 1
+            """,
+            {"lock": f"{DRIVE}:{execution_id}", "dead_after": DEAD_AFTER_S},
+        )
+        row = await cursor.fetchone()
+        if row is None:
+            return JobState.NONE
+        if not row["doing"]:
+            return JobState.WAITING
+        return JobState.WORKED if row["alive"] else JobState.ABANDONED
+
+    async def stuck(self, *, running_limit: int, user_id: UUID | None = None) -> list[Stuck]:
+        cursor = await self._connection.execute(
+            _STUCK, {"running_limit": running_limit, "user_id": user_id}
+        )
+        return [
+            Stuck(row["id"], row["user_id"], StuckKind(row["kind"]))
+            for row in await cursor.fetchall()
+        ]
+
+    async def count_repair(self, execution_id: UUID) -> None:
+        await self._connection.execute(
+            "UPDATE renum.executions SET repairs = repairs + 1 WHERE id = %s", (execution_id,)
+        )
+
+    async def repairs(self) -> int:
+        cursor = await self._connection.execute(
+            "SELECT coalesce(sum(repairs), 0) AS n FROM renum.executions WHERE repairs > 0"
+        )
+        row = await cursor.fetchone()
+        return int(row["n"]) if row else 0
 
     async def abort(self, execution_id: UUID) -> None:
         lock = f"{DRIVE}:{execution_id}"
@@ -60,12 +133,13 @@ class JobStore:
         assert row is not None  # noqa: S101  an aggregate always has one row
         return QueueDepth(row["pending"], row["running"], row["workers"])
 
-    async def _defer(self, task: str, execution_id: UUID) -> None:
+    async def _defer(self, queue: str, task: str, execution_id: UUID, *, priority: int) -> None:
         await self._connection.execute(
             _DEFER,
             {
-                "queue": QUEUE,
+                "queue": queue,
                 "task": task,
+                "priority": priority,
                 "lock": f"{task}:{execution_id}",
                 "args": Jsonb({"execution_id": str(execution_id)}),
             },

@@ -16,17 +16,18 @@ from procrastinate.job_context import AbortReason
 from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 
-from app.infra.db.jobs import DRIVE, QUEUE, STOP
+from app.domain.explain import CHECK_EVERY_S
+from app.infra.db.jobs import CHECK, DEAD_AFTER_S, DRIVE, QUEUE, STOP, UPKEEP
 
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 1.0
-#: A worker whose heart has not beaten for so long is dead.
-DEAD_AFTER_S = 4.0
 #: Looks for jobs whose notification was missed, and for jobs of dead workers.
 POLL_S = 1.0
 #: Tries of a remote stop before it is marked as unconfirmed: with the backoff, about an hour.
 MAX_STOP_TRIES = 60
+#: Short jobs that one process works on at once, beside the executions it drives.
+UPKEEP_CONCURRENCY = 20
 
 # One statement, so that two rescuers never take the same job, nor one that was taken meanwhile.
 _RESCUE = """
@@ -46,6 +47,7 @@ SELECT pg_notify('procrastinate_any_queue_v1', '{"type": "job_inserted", "job_id
 
 Drive = Callable[[UUID], Awaitable[None]]
 StopRuns = Callable[[UUID, bool], Awaitable[None]]
+Repair = Callable[[], Awaitable[None]]
 
 
 class _Retry(BaseRetryStrategy):
@@ -60,8 +62,11 @@ class _Retry(BaseRetryStrategy):
 class QueueWorker:
     """Works on the queue until cancelled."""
 
-    def __init__(self, url: str, *, drive: Drive, stop_runs: StopRuns, concurrency: int) -> None:
-        """*url* is a direct or session connection: it LISTENs."""
+    def __init__(
+        self, url: str, *, drive: Drive, stop_runs: StopRuns, repair: Repair, concurrency: int
+    ) -> None:
+        """*url* is a direct or session connection: it LISTENs. `concurrency` is the number of
+        executions driven at once."""
         self._url = url
         self._concurrency = concurrency
         self._app = App(
@@ -79,26 +84,38 @@ class QueueWorker:
                     raise
                 # The execution was cancelled, and its rows say so already: the job is done.
 
-        @self._app.task(name=STOP, queue=QUEUE, retry=_Retry(), pass_context=True)
+        @self._app.task(name=STOP, queue=UPKEEP, retry=_Retry(), pass_context=True)
         async def stop_remote_runs(context: JobContext, execution_id: str) -> None:
             await stop_runs(UUID(execution_id), context.job.attempts >= MAX_STOP_TRIES)
+
+        # One job per tick, whichever process makes it; no second one while the first waits.
+        @self._app.periodic(cron=f"* * * * * */{CHECK_EVERY_S}")
+        @self._app.task(name=CHECK, queue=UPKEEP, queueing_lock=CHECK)
+        async def repair_stuck(timestamp: int) -> None:  # noqa: ARG001  the library's signature
+            await repair()
 
     async def run(self) -> None:
         """Cancel it to stop: what runs is handed back to the queue, which takes well under 1 s."""
         async with self._app.open_async():
             rescuer = asyncio.create_task(self._rescue(), name="rescue stalled jobs")
             try:
-                while True:
-                    await self._work()
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._work(QUEUE, self._concurrency))
+                    group.create_task(self._work(UPKEEP, UPKEEP_CONCURRENCY))
             finally:
                 rescuer.cancel()
                 await asyncio.gather(rescuer, return_exceptions=True)
 
-    async def _work(self) -> None:
+    async def _work(self, queue: str, concurrency: int) -> None:
+        while True:
+            await self._live(queue, concurrency)
+
+    async def _live(self, queue: str, concurrency: int) -> None:
         """One life of a worker; ends when the database is away, and is then begun again."""
         try:
             await self._app.run_worker_async(
-                concurrency=self._concurrency,
+                queues=[queue],
+                concurrency=concurrency,
                 install_signal_handlers=False,
                 fetch_job_polling_interval=POLL_S,
                 abort_job_polling_interval=POLL_S,

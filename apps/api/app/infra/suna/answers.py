@@ -24,8 +24,13 @@ def assemble(messages: Sequence[object]) -> Answer:
     for message in reversed(texts):
         answer = _answer_of(message)
         if answer.text or answer.needs_input:
-            return answer
+            return Answer(_storable(answer.text), answer.needs_input)
     return Answer("")
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL stores neither NUL nor half of a surrogate pair."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
 def text_of(message: Mapping[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -15,6 +17,9 @@ _log = structlog.get_logger(__name__)
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 #: A stream has no end of its own; silence ends it.
 STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=60)
+
+#: Seconds that we wait at most because Suna asks us to.
+MAX_WAIT_S = 3600.0
 
 #: What means that Suna, or something before it, is away: not a word about our request.
 AWAY = (408, 429, 500, 502, 503, 504)
@@ -52,7 +57,7 @@ class SunaHttp:
                 method, f"{self.base_url}/{path}", params=params, headers=request_headers()
             ) as response:
                 if response.status >= 400:
-                    raise refusal(response.status, path)
+                    raise refusal(response, path)
                 return await response.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise away(error) from error
@@ -67,7 +72,7 @@ class SunaHttp:
                 timeout=STREAM_TIMEOUT,
             ) as response:
                 if response.status >= 400:
-                    raise refusal(response.status, path)
+                    raise refusal(response, path)
                 yield response.content
         except (aiohttp.ClientError, TimeoutError) as error:
             raise away(error) from error
@@ -93,11 +98,25 @@ def away(error: Exception) -> SunaUnavailable:
     return SunaUnavailable(f"Suna does not answer ({type(error).__name__}).")
 
 
-def refusal(status: int, path: str) -> Exception:
+def asked_wait_s(response: aiohttp.ClientResponse) -> float | None:
+    """Seconds of `Retry-After`, as a number or a date (RFC 9110 §10.2.3); at most an hour."""
+    asked = response.headers.get("Retry-After", "")
+    try:
+        wait_s = float(asked)
+    except ValueError:
+        try:
+            wait_s = (parsedate_to_datetime(asked) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return min(wait_s, MAX_WAIT_S) if wait_s > 0 else None
+
+
+def refusal(response: aiohttp.ClientResponse, path: str) -> Exception:
     """What an error status of Suna means to us; its body stays there (suna.md §1.2)."""
+    status = response.status
     _log.warning("suna refused", status=status, path=path.partition("?")[0])
     if status in AWAY:
-        return SunaUnavailable(f"Suna answered {status}.")
+        return SunaUnavailable(f"Suna answered {status}.", wait_s=asked_wait_s(response))
     if status == 404:
         return RunLost("Suna does not know this run any more.")
     if status == 401:

@@ -24,7 +24,7 @@ from app.domain.agents import (
 )
 from app.infra.suna.answers import assemble
 from app.infra.suna.dialects import Dialect, detect
-from app.infra.suna.http import SunaHttp, away, refusal
+from app.infra.suna.http import SunaHttp, asked_wait_s, away, refusal
 from app.infra.suna.stream import TextStream, frames, is_end
 
 _log = structlog.get_logger(__name__)
@@ -157,13 +157,13 @@ async def _refused_start(response: aiohttp.ClientResponse, agent_id: UUID) -> Ex
     """Suna answered a start with an error (suna.md §1.4, Refusals when starting)."""
     status = response.status
     if status == 429 or (status == 402 and await _is_limit(response)):
-        return SunaBusy("Suna runs as many agents as it may.")
+        return SunaBusy("Suna runs as many agents as it may.", wait_s=asked_wait_s(response))
     if status == 404:
         return AgentNotFound(agent_id)
     if status >= 500:
         # Suna answers 500 also when the run was made and something after it failed.
         return StartUnknown(f"Suna answered the start with {status}.")
-    return refusal(status, "start")
+    return refusal(response, "start")
 
 
 async def _is_limit(response: aiohttp.ClientResponse) -> bool:

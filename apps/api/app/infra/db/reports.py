@@ -1,0 +1,205 @@
+"""Executions as they are read."""
+
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg import sql
+from pydantic import TypeAdapter
+
+from app.common.paging import Page, Paged
+from app.domain.events import ExecutionLog, Progress
+from app.domain.execution import (
+    ExecutionConfig,
+    ExecutionNotFound,
+    ExecutionStatus,
+    TextNotFound,
+)
+from app.domain.reports import ExecutionFilters, ExecutionReport, ExecutionSummary, History
+from app.domain.texts import TextField
+from app.infra.db.connection import Connection, Row
+from app.infra.db.results import result_of
+
+MAX_LOGS_IN_REPORT = 500
+#: Bytes of a long text that are read at once.
+TEXT_PIECE = 1024 * 1024
+
+_config = TypeAdapter(ExecutionConfig)
+
+_SUMMARY: LiteralString = """
+    e.id, e.team_id, e.team_name, e.status, e.progress, e.created_at, e.started_at,
+    e.completed_at, e.cancelled_at, e.deadline_at, e.estimated_completion, e.error_code,
+    e.error_message, e.retry_of,
+    CASE WHEN e.status = 'pending' THEN (
+        SELECT count(*) FROM renum.executions o
+         WHERE o.user_id = e.user_id AND o.status = 'pending' AND o.id <= e.id
+    ) END AS queue_position
+"""
+
+
+class ReportStore:
+    """The `Reports` port."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def report(self, execution_id: UUID, *, user_id: UUID) -> ExecutionReport:
+        async with self._connection.pipeline():
+            found = await self._connection.execute(
+                f"""
+                SELECT {_SUMMARY}, e.input, e.config, e.seq FROM renum.executions e
+                 WHERE e.id = %s AND e.user_id = %s
+                """,
+                (execution_id, user_id),
+            )
+            results = await self._connection.execute(
+                "SELECT * FROM renum.agent_results WHERE execution_id = %s ORDER BY position",
+                (execution_id,),
+            )
+            logs = await self._connection.execute(
+                """
+                SELECT * FROM renum.execution_logs WHERE execution_id = %s
+                 ORDER BY seq DESC LIMIT %s
+                """,
+                (execution_id, MAX_LOGS_IN_REPORT + 1),
+            )
+            row = await found.fetchone()
+            if row is None:
+                raise ExecutionNotFound(execution_id)
+            lines = [_log(line) for line in await logs.fetchall()]
+            given = row.pop("input")
+            return ExecutionReport(
+                **_summary_values({k: v for k, v in row.items() if k not in ("config", "seq")}),
+                prompt=given["prompt"],
+                context=given["context"],
+                config=_config.validate_python(row["config"]),
+                results=tuple(result_of(r) for r in await results.fetchall()),
+                logs=tuple(reversed(lines[:MAX_LOGS_IN_REPORT])),
+                logs_truncated=len(lines) > MAX_LOGS_IN_REPORT,
+                seq=row["seq"],
+            )
+
+    async def logs(
+        self, execution_id: UUID, *, user_id: UUID, after: int, limit: int
+    ) -> list[ExecutionLog]:
+        async with self._connection.pipeline():
+            found = await self._connection.execute(
+                "SELECT FROM renum.executions WHERE id = %s AND user_id = %s",
+                (execution_id, user_id),
+            )
+            lines = await self._connection.execute(
+                """
+                SELECT * FROM renum.execution_logs WHERE execution_id = %s AND seq > %s
+                 ORDER BY seq LIMIT %s
+                """,
+                (execution_id, after, limit),
+            )
+            if await found.fetchone() is None:
+                raise ExecutionNotFound(execution_id)
+            return [_log(line) for line in await lines.fetchall()]
+
+    async def page(
+        self, page: Page, *, user_id: UUID, filters: ExecutionFilters
+    ) -> Paged[ExecutionSummary]:
+        conditions = [sql.SQL("e.user_id = %(user_id)s")]
+        if filters.team_id:
+            conditions.append(sql.SQL("e.team_id = %(team_id)s"))
+        if filters.statuses:
+            conditions.append(sql.SQL("e.status = ANY(%(statuses)s)"))
+        if filters.created_after:
+            conditions.append(sql.SQL("e.created_at > %(created_after)s"))
+        if filters.created_before:
+            conditions.append(sql.SQL("e.created_at < %(created_before)s"))
+        where = sql.SQL(" AND ").join(conditions)
+        values = {
+            "user_id": user_id,
+            "team_id": filters.team_id,
+            "statuses": [str(s) for s in filters.statuses],
+            "created_after": filters.created_after,
+            "created_before": filters.created_before,
+            "limit": page.limit,
+            "offset": page.offset,
+        }
+        async with self._connection.pipeline():
+            rows = await self._connection.execute(
+                sql.SQL(
+                    f"""
+                    SELECT {_SUMMARY} FROM renum.executions e WHERE {{where}}
+                     ORDER BY e.id DESC LIMIT %(limit)s OFFSET %(offset)s
+                    """
+                ).format(where=where),
+                values,
+            )
+            count = await self._connection.execute(
+                sql.SQL("SELECT count(*) AS n FROM renum.executions e WHERE {where}").format(
+                    where=where
+                ),
+                values,
+            )
+            items = tuple(ExecutionSummary(**_summary_values(row)) for row in await rows.fetchall())
+            total = await count.fetchone()
+        return Paged(items, total["n"] if total else 0)
+
+    async def history(self, team_id: UUID) -> History:
+        cursor = await self._connection.execute(
+            """
+            SELECT count(*) AS samples,
+                   percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS p50_s,
+                   percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds) AS p90_s
+              FROM (
+                SELECT extract(epoch FROM completed_at - started_at)::float8 AS seconds
+                  FROM renum.executions WHERE team_id = %s AND status = 'completed'
+                 ORDER BY id DESC LIMIT 20
+            ) AS past
+            """,
+            (team_id,),
+        )
+        row = await cursor.fetchone()
+        assert row is not None  # noqa: S101  an aggregate always has one row
+        return History(**row)
+
+    async def text_piece(
+        self, execution_id: UUID, key: str, field: TextField, *, user_id: UUID, offset: int
+    ) -> bytes:
+        column = sql.Identifier(field.value)
+        cursor = await self._connection.execute(
+            sql.SQL(
+                """
+                SELECT r.{column} AS inline,
+                       substring(t.body FROM %(start)s FOR %(length)s) AS piece
+                  FROM renum.executions e
+                  LEFT JOIN renum.agent_results r ON r.execution_id = e.id AND r.key = %(key)s
+                  LEFT JOIN renum.texts t
+                    ON t.execution_id = e.id AND t.key = r.key AND t.field = %(field)s
+                 WHERE e.id = %(id)s AND e.user_id = %(user_id)s
+                """
+            ).format(column=column),
+            {
+                "id": execution_id,
+                "user_id": user_id,
+                "key": key,
+                "field": field,
+                "start": offset + 1,
+                "length": TEXT_PIECE,
+            },
+        )
+        row = await cursor.fetchone()
+        if row is None:
+            raise ExecutionNotFound(execution_id)
+        if row["piece"] is not None:
+            return bytes(row["piece"])
+        if row["inline"] is None:
+            raise TextNotFound(key, field)
+        inline: str = row["inline"]
+        return inline.encode()[offset:]
+
+
+def _log(row: Row) -> ExecutionLog:
+    return ExecutionLog(**row)
+
+
+def _summary_values(row: Row) -> Row:
+    return {
+        **row,
+        "status": ExecutionStatus(row["status"]),
+        "progress": Progress(**row["progress"]),
+    }

@@ -1,0 +1,46 @@
+"""
+The invariant: no execution that has not ended is without a job, a due time or a named wait
+(architecture §4.8). What breaks it is repaired, counted, and logged as an error.
+"""
+
+import logging
+from datetime import datetime
+
+from app.domain.reports import Stuck, StuckKind
+from app.usecases.executions import promote_waiting
+from app.usecases.ports import Database
+from app.usecases.services import Limits
+
+logger = logging.getLogger(__name__)
+
+
+async def repair_stuck(db: Database, limits: Limits, *, now: datetime) -> int:
+    """Set in motion whatever stands still. Returns how many executions that were."""
+    async with db.reading() as tx:
+        found = await tx.jobs.stuck(running_limit=limits.running)
+    repaired = 0
+    for stuck in found:
+        if await _repair(db, limits, stuck, now=now):
+            repaired += 1
+            logger.error(
+                "execution %s was stuck (%s) and is repaired", stuck.execution_id, stuck.kind
+            )
+    return repaired
+
+
+async def _repair(db: Database, limits: Limits, stuck: Stuck, *, now: datetime) -> bool:
+    async with db.transaction() as tx:
+        # Serialised with every change of the user: what was seen may have moved since.
+        await tx.events.lock(stuck.user_id)
+        still = await tx.jobs.stuck(running_limit=limits.running, user_id=stuck.user_id)
+        if stuck not in still:
+            return False
+        match stuck.kind:
+            case StuckKind.NO_JOB:
+                await tx.jobs.drive(stuck.execution_id)
+            case StuckKind.NOT_PROMOTED:
+                await promote_waiting(tx, stuck.user_id, limits, now=now)
+            case StuckKind.NO_STOP_JOB:
+                await tx.jobs.stop_runs(stuck.execution_id)
+        await tx.jobs.count_repair(stuck.execution_id)
+    return True
