@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from app import __version__
-from app.api import health
+from app.api import health, metrics
 from app.api.errors import add_error_handlers
 from app.api.middleware import middleware
 from app.api.openapi import DocumentedApi
@@ -78,6 +78,7 @@ def create_app(
     app.state.settings = settings
     add_error_handlers(app)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     for module in (auth, agents, teams, executions, notifications, ws):
         app.include_router(module.router, prefix=settings.api_prefix)
     return app

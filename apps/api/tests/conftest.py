@@ -12,6 +12,8 @@ import pytest
 
 from app.infra.db import migrations
 from app.infra.db.database import PostgresDatabase, create_pool
+from tests.fake_runtime import FakeRuntime
+from tests.world import Heard, World
 
 _numbers = itertools.count()
 
@@ -68,3 +70,9 @@ def shared_database_url(new_database: Callable[[], str]) -> str:
 async def db(shared_database_url: str) -> AsyncIterator[PostgresDatabase]:
     async with create_pool(shared_database_url, size=4) as pool:
         yield PostgresDatabase(pool)
+
+
+@pytest.fixture
+def world(db: PostgresDatabase) -> World:
+    """The engine on real rows, with agents in memory."""
+    return World(db, FakeRuntime(), Heard())

@@ -4,14 +4,33 @@ The invariant: no execution that has not ended is without a job, a due time or a
 """
 
 import logging
+from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.reports import Stuck, StuckKind
 from app.usecases.executions import promote_waiting
-from app.usecases.ports import Database
+from app.usecases.ports import Database, QueueDepth
 from app.usecases.services import Limits
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """How the engine is, over all workers: executions stuck right now, and repairs since ever."""
+
+    queue: QueueDepth
+    stuck: Counter[StuckKind]
+    repairs: int
+
+
+async def engine_state(db: Database, limits: Limits) -> EngineState:
+    """Raises DatabaseUnavailable."""
+    async with db.reading() as tx:
+        stuck = await tx.jobs.stuck(running_limit=limits.running)
+        repairs = await tx.jobs.repairs()
+    return EngineState(await db.queue_depth(), Counter(s.kind for s in stuck), repairs)
 
 
 async def repair_stuck(db: Database, limits: Limits, *, now: datetime) -> int:

@@ -2,9 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from random import Random
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,77 +15,13 @@ from app.domain.agents import (
     SunaBusy,
     SunaUnavailable,
 )
-from app.domain.execution import Execution, ExecutionStatus
-from app.domain.reports import ExecutionReport
-from app.domain.results import AgentResult, RemoteStop
-from app.domain.teams import OnFailure, Role, Team, WorkflowType
-from app.infra.db.database import PostgresDatabase
-from app.infra.templates.jinja import JinjaTemplates
-from app.usecases.engine import Engine, Pace
+from app.domain.execution import ExecutionStatus
+from app.domain.results import RemoteStop
+from app.domain.teams import OnFailure, Role, WorkflowType
 from app.usecases.executions import cancel_execution
 from app.usecases.remote_stop import stop_runs
-from app.usecases.services import Limits
-from tests.builders import a_team, an_agent, an_execution, keys
-from tests.fake_runtime import FakeRuntime
-
-LIMITS = Limits(running=5, queued=100)
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass
-class Heard:
-    """A `LiveOutput` that remembers."""
-
-    chunks: list[tuple[str, int, str]] = field(default_factory=list)
-
-    async def publish(
-        self, user_id: UUID, *, execution_id: UUID, result: AgentResult, offset: int, text: str
-    ) -> None:
-        self.chunks.append((result.key, offset, text))
-
-
-@dataclass
-class World:
-    db: PostgresDatabase
-    runtime: FakeRuntime
-    heard: Heard
-
-    @property
-    def engine(self) -> Engine:
-        return Engine(
-            db=self.db,
-            runtime=self.runtime,
-            templates=JinjaTemplates(),
-            output=self.heard,
-            limits=LIMITS,
-            clock=now,
-            new_id=uuid4,
-            rng=Random(1),
-            pace=Pace(look_again=(0, 0), away_first=0, away_last=0, busy=0, output=0, backoff=0),
-        )
-
-    async def begin(self, team: Team | None = None, **asked: object) -> Execution:
-        execution = an_execution(team, now=now(), **asked)
-        async with self.db.transaction() as tx:
-            await tx.executions.add(execution)
-        return execution
-
-    async def run(self, team: Team | None = None, **asked: object) -> ExecutionReport:
-        execution = await self.begin(team, **asked)
-        await self.engine.drive(execution.id)
-        return await self.report(execution)
-
-    async def report(self, execution: Execution) -> ExecutionReport:
-        async with self.db.reading() as tx:
-            return await tx.reports.report(execution.id, user_id=execution.user_id)
-
-
-@pytest.fixture
-def world(db: PostgresDatabase) -> World:
-    return World(db, FakeRuntime(), Heard())
+from tests.builders import a_team, an_agent, keys
+from tests.world import LIMITS, World, now
 
 
 async def test_a_sequential_team_hands_every_result_on(world: World) -> None:
