@@ -18,6 +18,7 @@ EXECUTE_BODY: Json = {"input_data": {"prompt": "Sell product X"}}
 LISTS = [
     ("GET", "teams", None),
     ("POST", "teams", TEAM_BODY),
+    ("POST", "teams/validate", TEAM_BODY),
     ("GET", "executions", None),
     ("GET", "notifications", None),
     ("PUT", "notifications/read-all", None),
@@ -28,11 +29,15 @@ TEAMS = [
     ("PUT", "teams/{id}", {"name": "Mine now"}),
     ("DELETE", "teams/{id}", None),
     ("POST", "teams/{id}/execute", EXECUTE_BODY),
+    ("POST", "teams/{id}/plan", EXECUTE_BODY),
 ]
 EXECUTIONS = [
     ("GET", "executions/{id}", None),
     ("GET", "executions/{id}/logs", None),
     ("POST", "executions/{id}/cancel", None),
+    ("POST", "executions/{id}/retry", None),
+    ("GET", "executions/{id}/explain", None),
+    ("GET", "executions/{id}/results/agent_1/output", None),
 ]
 NOTIFICATIONS = [("PUT", "notifications/{id}/read", None)]
 AGENTS = [("GET", "agents/{id}", None)]
