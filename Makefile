@@ -10,7 +10,7 @@ WORKERS ?= 2
 export PROMPT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format lock openapi clean
+.PHONY: help demo run test chaos check format lock openapi clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -32,6 +32,9 @@ run: $(READY) ## The whole stack on http://127.0.0.1:8000, data under .renum/
 
 test: $(READY) ## The whole test suite, with coverage
 	@$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term --cov-fail-under=90
+
+chaos: $(READY) ## Kill everything at random under hundreds of executions; nothing may be lost
+	@$(BIN)/python -m bench.chaos
 
 check: $(READY) ## Format, lint, types, import rules, fast tests
 	@$(BIN)/ruff format --check .

@@ -18,6 +18,8 @@ _FIELD = re.compile(
     r"|results\.(?P<key>[a-z0-9_-]+)\.(?:status|output|json(?:\.(?P<path>[^\s].*))?)"
 )
 
+_INDEX = re.compile(r"[0-9]{1,9}")
+
 
 class Operator(StrEnum):
     EQUALS = "equals"
@@ -118,7 +120,7 @@ def _walk(value: object, path: str) -> object:
     for name in path.split(".") if path else ():
         if isinstance(value, Mapping):
             value = value.get(name, MISSING)
-        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+        elif isinstance(value, list) and _INDEX.fullmatch(name) and int(name) < len(value):
             value = value[int(name)]
         else:
             return MISSING

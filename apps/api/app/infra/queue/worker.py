@@ -83,10 +83,17 @@ class QueueWorker:
                 if context.abort_reason() is not AbortReason.USER_REQUEST:
                     raise
                 # The execution was cancelled, and its rows say so already: the job is done.
+            except Exception:
+                await self._until_database_answers()
+                raise
 
         @self._app.task(name=STOP, queue=UPKEEP, retry=_Retry(), pass_context=True)
         async def stop_remote_runs(context: JobContext, execution_id: str) -> None:
-            await stop_runs(UUID(execution_id), context.job.attempts >= MAX_STOP_TRIES)
+            try:
+                await stop_runs(UUID(execution_id), context.job.attempts >= MAX_STOP_TRIES)
+            except Exception:
+                await self._until_database_answers()
+                raise
 
         # One job per tick, whichever process makes it; no second one while the first waits.
         @self._app.periodic(cron=f"* * * * * */{CHECK_EVERY_S}")
@@ -149,6 +156,18 @@ class QueueWorker:
                 # When the database is back, every heart has missed beats: let them beat first.
                 logger.warning("cannot look for stalled jobs: %s", error)
                 await asyncio.sleep(DEAD_AFTER_S)
+
+    async def _until_database_answers(self) -> None:
+        """
+        Wait before a failure is handed to the library, which stores next that the job is to be
+        tried again: without a database that would be lost, and the job be taken for running.
+        """
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(self._url):
+                    return
+            except psycopg.OperationalError:
+                await asyncio.sleep(POLL_S)
 
     async def _ring(self) -> None:
         try:
