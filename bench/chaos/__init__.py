@@ -1,0 +1,1 @@
+"""Everything is killed at random under hundreds of executions; then what is lost is counted."""
