@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 import httpx2
-from bench.chaos.stack import Process, Stack
+
+from bench.stack import Process, Stack
 
 _PAUSE_S = (0.4, 1.8)
 _ZOMBIE_S = 6.0

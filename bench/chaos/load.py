@@ -47,11 +47,11 @@ class People:
         ids = [a["id"] for a in agents if a["available"]]
         if len(ids) < 4:
             raise RuntimeError("the sandbox has too few agents")
-        made = []
-        for email in _PEOPLE:
-            for body in _teams(ids):
-                made.append((email, (await self.ask(email, "POST", "teams", body))["id"]))
-        return made
+        return [
+            (email, (await self.ask(email, "POST", "teams", body))["id"])
+            for email in _PEOPLE
+            for body in _teams(ids)
+        ]
 
     async def execute(self, owner: str, team_id: str, word: str) -> None:
         """Execute once, however the answer is lost; perhaps cancel."""
@@ -60,18 +60,17 @@ class People:
         cancel_after_s = (
             self._rng.uniform(0, _CANCEL_AFTER_S) if self._rng.random() < _CANCELLED else None
         )
-        try:
-            answer = await self._send(owner, "POST", f"teams/{team_id}/execute", body)
-        except httpx2.ConnectError:
-            # Nothing was sent: surely not accepted.
-            await asyncio.sleep(0.2)
-            return await self.execute(owner, team_id, word)
-        except httpx2.TransportError:
+        answer = None
+        while answer is None:
+            try:
+                answer = await self._send(owner, "POST", f"teams/{team_id}/execute", body)
+            except httpx2.ConnectError:  # nothing was sent: surely not accepted
+                await asyncio.sleep(0.2)
+            except httpx2.TransportError:
+                break
+        if answer is None or answer.status_code != 202:
             self.submitted.unknown.append(word)
-            return None
-        if answer.status_code != 202:
-            self.submitted.unknown.append(word)
-            return None
+            return
         execution_id = answer.json()["execution_id"]
         self.submitted.acknowledged[word] = execution_id
         if cancel_after_s is not None:

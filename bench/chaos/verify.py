@@ -8,10 +8,12 @@ from typing import Any
 
 import httpx2
 import psycopg
-from bench.chaos.load import Submitted
 from psycopg.rows import dict_row
 
+from bench.chaos.load import Submitted
+
 FINAL = ("completed", "failed", "cancelled")
+_STEP_FINAL = (*FINAL, "skipped")
 Row = dict[str, Any]
 
 
@@ -88,15 +90,14 @@ def _check_starts(name: str, result: Row, starts: list[Row], verdict: Verdict) -
     told = f"{name} ({result['status']}, attempts {result['attempts']}): " + ", ".join(
         f"{s['started_at']} {s['status']}" for s in starts
     )
-    if (
-        len(starts) > result["attempts"]
-        or sum(s["status"] in ("completed", "running") for s in starts) > 1
-    ):
+    # An attempt is only repeated when the run before it failed.
+    unfailed = sum(s["status"] in ("completed", "running") for s in starts)
+    if len(starts) > result["attempts"] or unfailed > 1:
         verdict.double.append(told)
     completed_at = result["completed_at"]
     if completed_at and any(_time(s["started_at"]) > completed_at for s in starts):
         verdict.rerun.append(f"{told}; ended {completed_at}")
-    if result["status"] in FINAL and any(s["status"] == "running" for s in starts):
+    if result["status"] in _STEP_FINAL and any(s["status"] == "running" for s in starts):
         verdict.unstopped.append(f"{told}; remote_stop {result['remote_stop']}")
 
 
@@ -135,9 +136,7 @@ def _check_log(
         if status.get(execution_id) != execution["status"]:
             verdict.log.append(f"{execution_id}: told {status.get(execution_id)}")
         ended = [
-            (r["key"], r["status"])
-            for r in results[execution_id]
-            if r["status"] in (*FINAL, "skipped")
+            (r["key"], r["status"]) for r in results[execution_id] if r["status"] in _STEP_FINAL
         ]
         if sorted(ends[execution_id]) != sorted(ended):
             verdict.log.append(f"{execution_id}: told {ends[execution_id]}, rows say {ended}")

@@ -34,6 +34,8 @@ async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
             settings.direct_url.get_secret_value(), on_ring=hub.ring, on_output=hub.output
         )
         await stack.enter_async_context(background(bus.run(), name="doorbell"))
+        output = PostgresOutput(pool)
+        await stack.enter_async_context(background(output.run(), name="live output"))
         yield Services(
             db=db,
             agents=suna.agents,
@@ -42,7 +44,7 @@ async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
             identity=supabase.identity,
             tokens=supabase.tokens,
             live=hub,
-            output=PostgresOutput(pool),
+            output=output,
             limits=Limits(
                 running=settings.max_concurrent_executions, queued=settings.max_queued_executions
             ),

@@ -4,13 +4,13 @@ The doorbell between processes: PostgreSQL NOTIFY. A lost ring loses nothing: ro
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from uuid import UUID
 
 import psycopg
 from pydantic_core import from_json, to_json
 
-from app.domain.errors import DatabaseUnavailable
 from app.domain.results import AgentResult
 from app.infra.db.database import Pool
 from app.infra.db.events import DOORBELL
@@ -21,6 +21,9 @@ OUTPUT = "renum_output"
 #: Characters of live text in one NOTIFY, whose payload PostgreSQL limits to 8,000 bytes.
 _MAX_CHUNK = 1_500
 _RECONNECT_S = 1.0
+#: Between two statements that send live text.
+_GATHER_S = 0.05
+_MAX_WAITING = 10_000
 
 OnRing = Callable[[UUID | None], None]
 OnOutput = Callable[[UUID, bytes], None]
@@ -61,31 +64,48 @@ class PostgresBus:
 
 
 class PostgresOutput:
-    """The `LiveOutput` port over NOTIFY."""
+    """The `LiveOutput` port over NOTIFY; `run` sends what `publish` gathers."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        # A chunk that nobody could send in time is no loss: the oldest make room.
+        self._waiting: deque[str] = deque(maxlen=_MAX_WAITING)
+        self._news = asyncio.Event()
 
     async def publish(
         self, user_id: UUID, *, execution_id: UUID, result: AgentResult, offset: int, text: str
     ) -> None:
-        try:
-            async with self._pool.connection() as connection:
-                for start in range(0, len(text), _MAX_CHUNK):
-                    message = {
-                        "user_id": user_id,
-                        "type": "agent_output",
-                        "data": {
-                            "execution_id": execution_id,
-                            "key": result.key,
-                            "agent_id": result.agent_id,
-                            "attempt": result.attempts,
-                            "offset": offset + start,
-                            "text": text[start : start + _MAX_CHUNK],
-                        },
-                    }
+        for start in range(0, len(text), _MAX_CHUNK):
+            message = {
+                "user_id": user_id,
+                "type": "agent_output",
+                "data": {
+                    "execution_id": execution_id,
+                    "key": result.key,
+                    "agent_id": result.agent_id,
+                    "attempt": result.attempts,
+                    "offset": offset + start,
+                    "text": text[start : start + _MAX_CHUNK],
+                },
+            }
+            self._waiting.append(to_json(message).decode())
+        self._news.set()
+
+    async def run(self) -> None:
+        """
+        Send until cancelled: all that waits in one statement, so that the text of a thousand
+        agents takes one connection and leaves the others to the engine.
+        """
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            messages = list(self._waiting)
+            self._waiting.clear()
+            try:
+                async with self._pool.connection() as connection:
                     await connection.execute(
-                        "SELECT pg_notify(%s, %s)", (OUTPUT, to_json(message).decode())
+                        "SELECT pg_notify(%s, m) FROM unnest(%s::text[]) AS m", (OUTPUT, messages)
                     )
-        except (psycopg.Error, DatabaseUnavailable) as error:
-            logger.info("a chunk of live output was lost: %s", error)
+            except psycopg.Error as error:
+                logger.info("%d chunks of live output were lost: %s", len(messages), error)
+            await asyncio.sleep(_GATHER_S)

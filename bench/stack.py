@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,7 +21,9 @@ from app.infra.db.embedded import embedded_postgres
 from renum_sandbox import constants
 
 _BIN = Path(sys.executable).parent
+RENUM_API = str(_BIN / "renum-api")
 _READY_S = 60.0
+_INHERITED = ("PATH", "HOME", "COVERAGE_PROCESS_CONFIG")
 
 
 class Process:
@@ -51,6 +53,10 @@ class Process:
         if self._process.poll() is not None and time.monotonic() >= self._stopped_until:
             self.start()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def send(self, number: signal.Signals, *, pause_s: float = 0.0) -> None:
         """Send a signal; if that ends it, it is not started again before *pause_s*."""
         self._stopped_until = time.monotonic() + pause_s
@@ -71,9 +77,20 @@ class Process:
 class Stack:
     """PostgreSQL, Valkey, the sandbox, API processes and workers."""
 
-    def __init__(self, folder: Path, database_url: str, *, apis: int, workers: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database_url: str,
+        *,
+        apis: int,
+        workers: int,
+        settings: Mapping[str, str],
+        worker_command: Sequence[str],
+    ) -> None:
         self.folder, self.database_url = folder, database_url
         self.logs = folder / "logs"
+        #: Set when somebody will want to read them.
+        self.keep_logs = False
         self._valkey_port = _free_port()
         self._valkey = self._start_valkey()
         sandbox_port = _free_port()
@@ -93,21 +110,21 @@ class Stack:
             "SUPABASE_URL": self.sandbox_url,
             "SUPABASE_ANON_KEY": constants.PUBLISHABLE_KEY,
             "SUPABASE_SERVICE_KEY": constants.SECRET_KEY,
-            "MAX_CONCURRENT_EXECUTIONS": "60",
-            "MAX_QUEUED_EXECUTIONS": "100000",
+            **settings,
         }
-        api = str(_BIN / "renum-api")
-        subprocess.run([api, "migrate"], env=env, cwd=folder, check=True, capture_output=True)
+        subprocess.run([RENUM_API, "migrate"], env=env, cwd=folder, check=True, capture_output=True)
         sandbox = [str(_BIN / "renum-sandbox"), "--port", str(sandbox_port), "--speed", "0"]
         self._sandbox = Process("sandbox", sandbox, env, self.logs)
         ports = [_free_port() for _ in range(apis)]
         self.api_urls = [f"http://127.0.0.1:{port}" for port in ports]
         self.apis = [
-            Process(f"api-{i}", [api, "serve", "--no-worker", "--port", str(port)], env, self.logs)
+            Process(
+                f"api-{i}", [RENUM_API, "serve", "--no-worker", "--port", str(port)], env, self.logs
+            )
             for i, port in enumerate(ports)
         ]
         self.workers = [
-            Process(f"worker-{i}", [api, "worker"], env, self.logs) for i in range(workers)
+            Process(f"worker-{i}", list(worker_command), env, self.logs) for i in range(workers)
         ]
         for url in [f"{self.sandbox_url}/sandbox/health", *(f"{u}/health" for u in self.api_urls)]:
             _wait_for(url)
@@ -139,19 +156,36 @@ class Stack:
 
 
 @contextmanager
-def running_stack(*, apis: int, workers: int) -> Iterator[Stack]:
-    """All of it, until the block ends; the folder with the logs stays when the block fails."""
+def running_stack(
+    *,
+    apis: int,
+    workers: int,
+    settings: Mapping[str, str],
+    worker_command: Sequence[str] = (RENUM_API, "worker"),
+) -> Iterator[Stack]:
+    """All of it, until the block ends; the logs stay when they are to be kept."""
     # Others must be able to pass through: PostgreSQL never runs as root.
     folder = Path(tempfile.gettempdir()) / f"renum-chaos-{secrets.token_hex(4)}"
     folder.mkdir(mode=0o755)
     (folder / "logs").mkdir()
-    with embedded_postgres(folder / "postgres") as url:
-        stack = Stack(folder, url, apis=apis, workers=workers)
-        try:
-            yield stack
-        finally:
-            stack.end()
-    shutil.rmtree(folder, ignore_errors=True)
+    keep_logs = False
+    try:
+        with embedded_postgres(folder / "postgres") as url:
+            stack = Stack(
+                folder,
+                url,
+                apis=apis,
+                workers=workers,
+                settings=settings,
+                worker_command=worker_command,
+            )
+            try:
+                yield stack
+                keep_logs = stack.keep_logs
+            finally:
+                stack.end()
+    finally:
+        shutil.rmtree(folder / "postgres" if keep_logs else folder, ignore_errors=True)
 
 
 def _free_port() -> int:
