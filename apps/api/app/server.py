@@ -1,7 +1,6 @@
 """The processes that `renum-api` starts: an HTTP server, or a worker without one."""
 
 import asyncio
-import gc
 import signal
 import socket
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from app.bootstrap import bootstrap
+from app.core.garbage import settle
 from app.core.settings import ConfigurationError, Settings
 from app.main import create_app
 from app.worker import run_worker
@@ -88,7 +88,7 @@ async def _work(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, this.cancel)
     async with bootstrap(settings) as services:
-        _settle()
+        settle()
         await run_worker(settings, services)
 
 
@@ -100,16 +100,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            _settle()
+            settle()
             self._on_ready()
-
-
-def _settle() -> None:
-    """
-    What was made so far lives as long as the process: the garbage collector need not look at it
-    again. That takes two thirds off its longest pause with a thousand executions (measured).
-    """
-    gc.freeze()
 
 
 def _say(ready_line: str, greeting: str) -> None:

@@ -3,6 +3,7 @@
 from random import SystemRandom
 from uuid import UUID
 
+from app.core.garbage import quiet_collector
 from app.core.settings import Settings
 from app.infra.queue.worker import QueueWorker
 from app.usecases.engine import Engine
@@ -37,4 +38,5 @@ async def run_worker(settings: Settings, services: Services) -> None:
         repair=repair,
         concurrency=settings.worker_concurrency,
     )
-    await worker.run()
+    async with quiet_collector():
+        await worker.run()
