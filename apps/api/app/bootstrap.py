@@ -9,6 +9,8 @@ from uuid_utils.compat import uuid7
 from app.common.tasks import background
 from app.core.settings import Settings
 from app.infra.db.database import PostgresDatabase, create_pool
+from app.infra.redis.bus import RedisListener, RedisPublisher
+from app.infra.redis.bus import connect as connect_redis
 from app.infra.suna.connect import connect as connect_suna
 from app.infra.supabase.connect import connect as connect_supabase
 from app.infra.templates.jinja import JinjaTemplates
@@ -26,21 +28,32 @@ async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
         )
         await pool.open()
         stack.push_async_callback(pool.close)
-        db = PostgresDatabase(pool)
+        redis = None
+        if redis_url := settings.redis_url.get_secret_value():
+            client = connect_redis(redis_url)
+            stack.push_async_callback(client.aclose)
+            redis = RedisPublisher(client)
+        db = PostgresDatabase(pool, ring=redis.ring if redis else None)
         suna = await stack.enter_async_context(connect_suna(settings))
         supabase = await stack.enter_async_context(connect_supabase(settings))
         hub = Hub(db, max_per_user=settings.ws_max_sockets_per_user)
-        bus = PostgresBus(
-            settings.direct_url.get_secret_value(), on_ring=hub.ring, on_output=hub.output
-        )
-        await stack.enter_async_context(background(bus.run(), name="doorbell"))
-        output = PostgresOutput(pool)
+        listener: PostgresBus | RedisListener
+        output: PostgresOutput | RedisPublisher
+        if redis:
+            listener = RedisListener(client, on_ring=hub.ring, on_output=hub.output)
+            output = redis
+        else:
+            direct_url = settings.direct_url.get_secret_value()
+            listener = PostgresBus(direct_url, on_ring=hub.ring, on_output=hub.output)
+            output = PostgresOutput(pool)
+        await stack.enter_async_context(background(listener.run(), name="doorbell"))
         await stack.enter_async_context(background(output.run(), name="live output"))
         yield Services(
             db=db,
             agents=suna.agents,
             runtime=suna.runtime,
             templates=JinjaTemplates(),
+            redis=redis,
             identity=supabase.identity,
             tokens=supabase.tokens,
             live=hub,

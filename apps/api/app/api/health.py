@@ -43,15 +43,16 @@ async def ready(services: Services) -> Ready:
 )
 async def services_health(services: Services, response: Response) -> ServicesHealth:
     """Everything Renum stands on, looked at now; `down` (503) when the database is away."""
-    database, suna, supabase, queue = await asyncio.gather(
+    database, suna, supabase, redis, queue = await asyncio.gather(
         _service(services.db.ping()),
         _service(services.runtime.health()),
         _service(services.identity.health()),
+        _redis(services),
         _queue(services),
     )
-    checks = (database, suna, supabase, queue)
+    checks = (database, suna, supabase, redis, queue)
     down = database.status == "unhealthy"
-    degraded = any(check.status == "unhealthy" for check in checks)
+    degraded = any(check and check.status == "unhealthy" for check in checks)
     if down:
         response.status_code = 503
     return ServicesHealth(
@@ -60,6 +61,7 @@ async def services_health(services: Services, response: Response) -> ServicesHea
             database=database,
             suna_backend=suna,
             supabase=supabase,
+            redis=redis,
             queue=queue,
             websocket=Sockets(status="healthy", connections=services.live.connections),
         ),
@@ -69,6 +71,10 @@ async def services_health(services: Services, response: Response) -> ServicesHea
 async def _service(check: Awaitable[None]) -> Service:
     answered, latency_ms = await _timed(check)
     return Service(status="unhealthy" if answered is None else "healthy", latency_ms=latency_ms)
+
+
+async def _redis(services: Services) -> Service | None:
+    return await _service(services.redis.ping()) if services.redis else None
 
 
 async def _queue(services: Services) -> Queue:

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     database_direct_url: SecretStr = NO_SECRET
     database_pool_size: Count = 10
 
+    #: Without it, PostgreSQL rings the doorbell.
+    redis_url: SecretStr = NO_SECRET
+
     suna_api_url: BaseUrl = ""
     #: Accepted because the specification lists it; Suna has no run WebSocket to connect to.
     suna_ws_url: str = ""

@@ -33,6 +33,9 @@ def problems_of(settings: "Settings") -> list[str]:
         if not getattr(settings, name)
     ]
     problems += _database_problems(settings)
+    redis_url = settings.redis_url.get_secret_value()
+    if redis_url and not redis_url.startswith(("redis://", "rediss://")):
+        problems.append("REDIS_URL must start with redis:// or rediss://")
     if not settings.suna_allow_insecure:
         problems += [
             f"{name.upper()} is plain http to another machine: use https, or accept it with "

@@ -54,6 +54,9 @@ class Services(Answer):
     database: Service
     suna_backend: Service
     supabase: Service
+    redis: Service | None = Field(
+        default=None, exclude_if=lambda redis: redis is None, description="Only with REDIS_URL."
+    )
     queue: Queue
     websocket: Sockets
 

@@ -329,6 +329,13 @@ class Database(Protocol):
     async def queue_depth(self) -> QueueDepth: ...
 
 
+class Reachable(Protocol):
+    """A service that only has to answer."""
+
+    async def ping(self) -> None:
+        """Raises Unavailable."""
+
+
 class LiveOutput(Protocol):
     """What running agents say, told to whoever watches right now, and to nobody later."""
 

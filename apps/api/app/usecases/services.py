@@ -11,6 +11,7 @@ from app.usecases.ports import (
     LiveOutput,
     LiveStream,
     NewId,
+    Reachable,
     Templates,
     TokenVerifier,
 )
@@ -32,6 +33,8 @@ class Services:
     agents: AgentDirectory
     runtime: AgentRuntime
     templates: Templates
+    #: None where PostgreSQL rings the doorbell.
+    redis: Reachable | None
     identity: IdentityProvider
     tokens: TokenVerifier
     live: LiveStream

@@ -16,6 +16,7 @@ from app.core.settings import Settings
 from app.domain.agents import SunaUnavailable
 from app.domain.errors import DatabaseUnavailable
 from app.domain.users import AuthUnavailable
+from app.infra.redis.bus import RedisUnavailable
 from app.main import create_app
 from app.usecases.ports import QueueDepth
 from tests.api.conftest import client_of
@@ -41,7 +42,11 @@ def failing(error: Exception) -> Check:
 
 @asynccontextmanager
 async def an_api(
-    ping: Check = well, suna: Check = well, supabase: Check = well, queue: Check = depth
+    ping: Check = well,
+    suna: Check = well,
+    supabase: Check = well,
+    queue: Check = depth,
+    redis: Check | None = None,
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """The API on services of which only the health is asked."""
 
@@ -50,6 +55,7 @@ async def an_api(
         yield SimpleNamespace(
             db=SimpleNamespace(ping=ping, queue_depth=queue),
             runtime=SimpleNamespace(health=suna),
+            redis=redis and SimpleNamespace(ping=redis),
             identity=SimpleNamespace(health=supabase),
             live=SimpleNamespace(connections=23),
             clock=lambda: NOW,
@@ -114,6 +120,7 @@ async def test_services_as_specified() -> None:
     [
         ({"suna": failing(SunaUnavailable("away"))}, "suna_backend"),
         ({"supabase": failing(AuthUnavailable("away"))}, "supabase"),
+        ({"redis": failing(RedisUnavailable("away"))}, "redis"),
         ({"queue": lambda: depth(workers=0)}, "queue"),
         ({"queue": failing(DatabaseUnavailable("away"))}, "queue"),
     ],
@@ -124,6 +131,12 @@ async def test_one_sick_service_degrades(sick: dict[str, Check], name: str) -> N
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     services = answer.json()["services"]
     assert [n for n, s in services.items() if s["status"] == "unhealthy"] == [name]
+
+
+async def test_redis_is_listed_where_it_is_used() -> None:
+    async with an_api(redis=well) as api:
+        body = (await api.get("/health/services")).json()
+    assert (body["status"], body["services"]["redis"]["status"]) == ("ok", "healthy")
 
 
 async def test_without_the_database_everything_is_down() -> None:

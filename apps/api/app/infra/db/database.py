@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import psycopg
 import psycopg_pool
@@ -27,6 +28,7 @@ _TRANSACTION_POOLER_PORT = "6543"
 
 Pool = psycopg_pool.AsyncConnectionPool[Connection]
 Configure = Callable[[Connection], Awaitable[None]]
+Ring = Callable[[UUID], None]
 
 
 def create_pool(url: str, *, size: int, configure: Configure | None = None) -> Pool:
@@ -60,20 +62,22 @@ def create_pool(url: str, *, size: int, configure: Configure | None = None) -> P
 class PostgresTransaction:
     """The stores, all on one connection."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, notify: bool) -> None:
+        self.events = EventStore(connection, notify=notify)
         self.teams = TeamStore(connection)
-        self.executions = ExecutionStore(connection)
+        self.executions = ExecutionStore(connection, self.events)
         self.reports = ReportStore(connection)
         self.notifications = NotificationStore(connection)
-        self.events = EventStore(connection)
         self.jobs = JobStore(connection)
 
 
 class PostgresDatabase:
     """The `Database` port."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, ring: Ring | None = None) -> None:
+        """*ring* is told after each commit who has new events; without it, NOTIFY does that."""
         self._pool = pool
+        self._ring = ring
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
@@ -85,13 +89,17 @@ class PostgresDatabase:
                 connection.pipeline(),
                 connection.transaction(),
             ):
-                yield PostgresTransaction(connection)
+                tx = self._stores(connection)
+                yield tx
+        self._tell(tx)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[PostgresTransaction]:
         with _translated():
             async with self._pool.connection() as connection:
-                yield PostgresTransaction(connection)
+                tx = self._stores(connection)
+                yield tx
+        self._tell(tx)
 
     async def ping(self) -> None:
         with _translated():
@@ -101,6 +109,14 @@ class PostgresDatabase:
     async def queue_depth(self) -> QueueDepth:
         async with self.reading() as tx:
             return await tx.jobs.depth()
+
+    def _stores(self, connection: Connection) -> PostgresTransaction:
+        return PostgresTransaction(connection, notify=self._ring is None)
+
+    def _tell(self, tx: PostgresTransaction) -> None:
+        if self._ring is not None:
+            for user_id in tx.events.rung:
+                self._ring(user_id)
 
 
 class _translated:  # noqa: N801  a context manager, used like a function

@@ -24,15 +24,19 @@ WITH head AS (
            unnest(%(execution_ids)s::uuid[], %(types)s::text[], %(data)s::text[])
            WITH ORDINALITY AS e (execution_id, type, data, n)
 )
-SELECT pg_notify(%(doorbell)s, %(user_id)s::text)
+SELECT CASE WHEN %(notify)s THEN pg_notify(%(doorbell)s, %(user_id)s::text) END
 """
 
 
 class EventStore:
     """The `Events` port."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, notify: bool) -> None:
+        """With *notify* the commit rings PostgreSQL's doorbell; else `rung` says whose to ring."""
         self._connection = connection
+        self._notify = notify
+        #: Users whose events were appended.
+        self.rung: set[UUID] = set()
 
     async def lock(self, user_id: UUID) -> None:
         await self._connection.execute(
@@ -55,8 +59,10 @@ class EventStore:
                 "types": [e.event_type for e in events],
                 "data": [to_json(e).decode() for e in events],
                 "doorbell": DOORBELL,
+                "notify": self._notify,
             },
         )
+        self.rung.add(user_id)
 
     async def after(self, user_id: UUID, event_id: int, *, limit: int) -> list[StoredEvent]:
         cursor = await self._connection.execute(

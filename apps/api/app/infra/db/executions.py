@@ -48,14 +48,15 @@ SELECT CASE WHEN EXISTS (SELECT FROM saved) THEN 1 ELSE renum.fenced() END
 class ExecutionStore:
     """The `Executions` port."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, events: EventStore) -> None:
         self._connection = connection
+        self._events = events
 
     # --- for changes ------------------------------------------------------------------------
 
     async def add(self, execution: Execution) -> None:
         changes = execution.collect()
-        await EventStore(self._connection).append(execution.user_id, changes.events)
+        await self._events.append(execution.user_id, changes.events)
         await self._connection.execute(
             """
             INSERT INTO renum.executions (id, user_id, team_id, team_name, status, input, config,
@@ -143,7 +144,7 @@ class ExecutionStore:
         changes = execution.collect()
         # Events first: their statement takes the user's lock, before any other row's. Then the
         # fence: who does not hold it fails here, before anything of it can collide.
-        await EventStore(self._connection).append(execution.user_id, changes.events)
+        await self._events.append(execution.user_id, changes.events)
         await self._connection.execute(
             _SAVE, {**_values(execution), "fence": execution.fence, "raised": int(supersede)}
         )

@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 from app.domain.results import AgentResult
 from app.infra.db.database import Pool
 from app.infra.db.events import DOORBELL
+from app.infra.websocket.messages import output_message
 
 logger = logging.getLogger(__name__)
 
@@ -76,18 +77,9 @@ class PostgresOutput:
         self, user_id: UUID, *, execution_id: UUID, result: AgentResult, offset: int, text: str
     ) -> None:
         for start in range(0, len(text), _MAX_CHUNK):
-            message = {
-                "user_id": user_id,
-                "type": "agent_output",
-                "data": {
-                    "execution_id": execution_id,
-                    "key": result.key,
-                    "agent_id": result.agent_id,
-                    "attempt": result.attempts,
-                    "offset": offset + start,
-                    "text": text[start : start + _MAX_CHUNK],
-                },
-            }
+            chunk = text[start : start + _MAX_CHUNK]
+            message = output_message(execution_id, result, offset=offset + start, text=chunk)
+            message["user_id"] = user_id
             self._waiting.append(to_json(message).decode())
         self._news.set()
 

@@ -1,0 +1,125 @@
+"""
+The doorbell between processes over Redis pub/sub, in place of PostgreSQL's NOTIFY.
+
+A ring that is lost, with Redis away or a process dead between commit and ring, loses nothing: rows
+are the truth, and every hub looks at them from time to time without any ring.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from uuid import UUID
+
+from pydantic_core import to_json
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.domain.errors import Unavailable
+from app.domain.results import AgentResult
+from app.infra.websocket.messages import output_message
+
+logger = logging.getLogger(__name__)
+
+_EVENTS = "renum:events"
+_OUTPUT = "renum:output"
+_CONNECT_S = 2.0
+_COMMAND_S = 5.0
+_RECONNECT_S = 1.0
+#: Messages that wait for Redis; then the oldest make room.
+_MAX_WAITING = 10_000
+
+
+class RedisUnavailable(Unavailable):
+    """Redis does not answer; live updates come late until it does."""
+
+    code = "redis_unavailable"
+    title = "Redis is unavailable"
+
+
+def connect(url: str) -> Redis:
+    """A client that has not connected yet; close it with `aclose`."""
+    return Redis.from_url(url, socket_connect_timeout=_CONNECT_S, socket_timeout=_COMMAND_S)
+
+
+class RedisListener:
+    """Hears what any process rings or says, for as long as `run` runs."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        on_ring: Callable[[UUID | None], None],
+        on_output: Callable[[UUID, bytes], None],
+    ) -> None:
+        """`on_ring(None)` means: anybody may have news."""
+        self._redis = redis
+        self._on_ring = on_ring
+        self._on_output = on_output
+
+    async def run(self) -> None:
+        """Listen until cancelled; comes back by itself after an outage."""
+        while True:
+            try:
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+                    await pubsub.subscribe(_EVENTS, _OUTPUT)
+                    # Rings may have been missed while nobody listened.
+                    self._on_ring(None)
+                    while True:
+                        if message := await pubsub.get_message(timeout=_COMMAND_S):
+                            self._hear(message["channel"], message["data"])
+            except (RedisError, OSError) as error:
+                logger.warning("the doorbell is away: %s", type(error).__name__)
+            await asyncio.sleep(_RECONNECT_S)
+
+    def _hear(self, channel: bytes, data: bytes) -> None:
+        if channel == _EVENTS.encode():
+            self._on_ring(UUID(bytes=data))
+        else:
+            self._on_output(UUID(bytes=data[:16]), data[16:])
+
+
+class RedisPublisher:
+    """Rings after commits, and is the `LiveOutput` port; `run` sends what waits."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._waiting: deque[tuple[str, bytes]] = deque(maxlen=_MAX_WAITING)
+        self._news = asyncio.Event()
+
+    def ring(self, user_id: UUID) -> None:
+        """The user has news; never waits and never fails."""
+        self._put(_EVENTS, user_id.bytes)
+
+    async def publish(
+        self, user_id: UUID, *, execution_id: UUID, result: AgentResult, offset: int, text: str
+    ) -> None:
+        message = output_message(execution_id, result, offset=offset, text=text)
+        self._put(_OUTPUT, user_id.bytes + to_json(message))
+
+    async def ping(self) -> None:
+        """Raises RedisUnavailable."""
+        try:
+            await self._redis.ping()
+        except (RedisError, OSError) as error:
+            raise RedisUnavailable("Redis does not answer.") from error
+
+    async def run(self) -> None:
+        """Send until cancelled: all that waits in one round trip."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            messages = list(self._waiting)
+            self._waiting.clear()
+            try:
+                async with self._redis.pipeline(transaction=False) as pipeline:
+                    for channel, data in messages:
+                        pipeline.publish(channel, data)
+                    await pipeline.execute()
+            except (RedisError, OSError) as error:
+                # Whoever listens looks at the rows when Redis is back: rings need no repeating.
+                logger.warning("%d rings were lost: %s", len(messages), type(error).__name__)
+
+    def _put(self, channel: str, data: bytes) -> None:
+        self._waiting.append((channel, data))
+        self._news.set()

@@ -1,0 +1,23 @@
+"""Messages that are told and not stored."""
+
+from typing import Any
+from uuid import UUID
+
+from app.domain.results import AgentResult
+
+
+def output_message(
+    execution_id: UUID, result: AgentResult, *, offset: int, text: str
+) -> dict[str, Any]:
+    """A chunk of a running agent's text; `offset` counts characters of the attempt."""
+    return {
+        "type": "agent_output",
+        "data": {
+            "execution_id": execution_id,
+            "key": result.key,
+            "agent_id": result.agent_id,
+            "attempt": result.attempts,
+            "offset": offset,
+            "text": text,
+        },
+    }
