@@ -140,7 +140,7 @@ async def test_a_commit_is_heard_in_the_other_process(nodes: tuple[Node, Node]) 
 async def test_live_text_is_heard_in_the_other_process(nodes: tuple[Node, Node]) -> None:
     here, there = nodes
     user_id, execution_id = uuid4(), uuid4()
-    result = AgentResult(key="writer", agent_id="agent-1", role="leader", order=1)
+    result = AgentResult(key="writer", agent_id="agent-1", agent_name="Writer")
     result.status, result.attempts = AgentStatus.RUNNING, 2
     async with watching(there, user_id) as watcher:
         await here.output.publish(
