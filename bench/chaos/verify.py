@@ -76,7 +76,7 @@ def verify(database_url: str, sandbox_url: str, submitted: Submitted) -> Verdict
             verdict.stuck.append(f"{execution_id} is {execution['status']}")
         word = _word(execution["input"]["prompt"])
         for result in results[execution_id]:
-            _check_starts(
+            check_starts(
                 f"{execution_id} {result['key']}",
                 result,
                 starts.pop((word, str(result["agent_id"])), []),
@@ -86,7 +86,8 @@ def verify(database_url: str, sandbox_url: str, submitted: Submitted) -> Verdict
     return verdict
 
 
-def _check_starts(name: str, result: Row, starts: list[Row], verdict: Verdict) -> None:
+def check_starts(name: str, result: Row, starts: list[Row], verdict: Verdict) -> None:
+    """Add to the verdict what the runs that the sandbox counted for one step say against it."""
     told = f"{name} ({result['status']}, attempts {result['attempts']}): " + ", ".join(
         f"{s['started_at']} {s['status']}" for s in starts
     )

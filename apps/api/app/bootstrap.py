@@ -40,7 +40,7 @@ async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
         listener: PostgresBus | RedisListener
         output: PostgresOutput | RedisPublisher
         if redis:
-            listener = RedisListener(client, on_ring=hub.ring, on_output=hub.output)
+            listener = RedisListener(redis_url, on_ring=hub.ring, on_output=hub.output)
             output = redis
         else:
             direct_url = settings.direct_url.get_secret_value()

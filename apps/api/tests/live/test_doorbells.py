@@ -63,7 +63,7 @@ async def over_redis(database_url: str, redis_url: str) -> AsyncIterator[Node]:
         publisher = RedisPublisher(redis)
         db = PostgresDatabase(pool, ring=publisher.ring)
         hub, listening = Hub(db, max_per_user=2), asyncio.Event()
-        bus = RedisListener(redis, on_ring=heard_by(hub, listening), on_output=hub.output)
+        bus = RedisListener(redis_url, on_ring=heard_by(hub, listening), on_output=hub.output)
         async with background(bus.run(), name="bus"), background(publisher.run(), name="rings"):
             yield Node(db, hub, publisher, listening)
         await redis.aclose()
@@ -139,8 +139,8 @@ async def test_a_commit_is_heard_in_the_other_process(nodes: tuple[Node, Node]) 
 
 async def test_live_text_is_heard_in_the_other_process(nodes: tuple[Node, Node]) -> None:
     here, there = nodes
-    user_id, execution_id = uuid4(), uuid4()
-    result = AgentResult(key="writer", agent_id="agent-1", agent_name="Writer")
+    user_id, execution_id, agent_id = uuid4(), uuid4(), uuid4()
+    result = AgentResult(key="writer", agent_id=agent_id, agent_name="Writer")
     result.status, result.attempts = AgentStatus.RUNNING, 2
     async with watching(there, user_id) as watcher:
         await here.output.publish(
@@ -152,7 +152,7 @@ async def test_live_text_is_heard_in_the_other_process(nodes: tuple[Node, Node])
         "data": {
             "execution_id": str(execution_id),
             "key": "writer",
-            "agent_id": "agent-1",
+            "agent_id": str(agent_id),
             "attempt": 2,
             "offset": 7,
             "text": "São Paulo 🎯",

@@ -13,6 +13,8 @@ from uuid import UUID
 
 from pydantic_core import to_json
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
 from redis.exceptions import RedisError
 
 from app.domain.errors import Unavailable
@@ -26,6 +28,7 @@ _OUTPUT = "renum:output"
 _CONNECT_S = 2.0
 _COMMAND_S = 5.0
 _RECONNECT_S = 1.0
+_RETRY_S = 0.05
 #: Messages that wait for Redis; then the oldest make room.
 _MAX_WAITING = 10_000
 
@@ -37,9 +40,15 @@ class RedisUnavailable(Unavailable):
     title = "Redis is unavailable"
 
 
-def connect(url: str) -> Redis:
+def connect(url: str, *, retries: int = 2) -> Redis:
     """A client that has not connected yet; close it with `aclose`."""
-    return Redis.from_url(url, socket_connect_timeout=_CONNECT_S, socket_timeout=_COMMAND_S)
+    return Redis.from_url(
+        url,
+        socket_connect_timeout=_CONNECT_S,
+        socket_timeout=_COMMAND_S,
+        # After a restart of Redis every connection in the pool is dead, and says so only when used.
+        retry=Retry(ConstantBackoff(_RETRY_S), retries),
+    )
 
 
 class RedisListener:
@@ -47,13 +56,13 @@ class RedisListener:
 
     def __init__(
         self,
-        redis: Redis,
+        url: str,
         *,
         on_ring: Callable[[UUID | None], None],
         on_output: Callable[[UUID, bytes], None],
     ) -> None:
         """`on_ring(None)` means: anybody may have news."""
-        self._redis = redis
+        self._url = url
         self._on_ring = on_ring
         self._on_output = on_output
 
@@ -61,7 +70,11 @@ class RedisListener:
         """Listen until cancelled; comes back by itself after an outage."""
         while True:
             try:
-                async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+                async with (
+                    # A retry would subscribe anew without a word, and miss what was rung before.
+                    connect(self._url, retries=0) as redis,
+                    redis.pubsub(ignore_subscribe_messages=True) as pubsub,
+                ):
                     await pubsub.subscribe(_EVENTS, _OUTPUT)
                     # Rings may have been missed while nobody listened.
                     self._on_ring(None)
