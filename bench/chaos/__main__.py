@@ -13,7 +13,7 @@ import time
 from random import Random
 
 from app.common.tasks import background
-from bench.chaos.disturb import Disturber
+from bench.chaos.disturb import DEEDS, Disturber
 from bench.chaos.load import People
 from bench.chaos.monitor import Monitor
 from bench.chaos.verify import Verdict, unfinished, verify
@@ -28,7 +28,7 @@ _SETTINGS = {"MAX_CONCURRENT_EXECUTIONS": "60", "MAX_QUEUED_EXECUTIONS": "100000
 async def chaos(stack: Stack, asked: argparse.Namespace) -> Verdict:
     rng = Random(asked.seed)
     monitor = Monitor(stack.database_url)
-    disturber = Disturber(stack, rng, hangs=asked.seconds >= 60)
+    disturber = Disturber(stack, rng, deeds=asked.only or list(DEEDS), hangs=asked.seconds >= 60)
     async with (
         background(_keep_alive(stack), name="supervisor"),
         background(monitor.run(), name="monitor"),
@@ -87,6 +87,9 @@ def main() -> int:
     parser.add_argument("--apis", type=int, default=2)
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument(
+        "--only", action="append", choices=DEEDS, help="this disturbance and no other (repeatable)"
+    )
     asked = parser.parse_args()
     print(f"chaos: {asked.executions} executions, {asked.seconds:g} s, seed {asked.seed}")
     with running_stack(apis=asked.apis, workers=asked.workers, settings=_SETTINGS) as stack:

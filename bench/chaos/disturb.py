@@ -4,7 +4,7 @@ import asyncio
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -41,9 +41,21 @@ class Disturbances:
     stops: list[float] = field(default_factory=list)
 
 
+#: How often each happens, relative to the others.
+DEEDS = {
+    "kill -9 worker": 5,
+    "kill -9 api": 2,
+    "SIGTERM worker": 2,
+    "zombie worker": 2,
+    "restart PostgreSQL": 1,
+    "restart Valkey": 1,
+    "fault of Suna": 6,
+}
+
+
 class Disturber:
-    def __init__(self, stack: Stack, rng: Random, *, hangs: bool) -> None:
-        self._stack, self._rng = stack, rng
+    def __init__(self, stack: Stack, rng: Random, *, deeds: Sequence[str], hangs: bool) -> None:
+        self._stack, self._rng, self._deeds = stack, rng, deeds
         self._faults = _FAULTS + (_HANGS if hangs else [])
         self._zombies: dict[Process, float] = {}
         self.done = Disturbances()
@@ -51,21 +63,21 @@ class Disturber:
     async def run(self, seconds: float) -> None:
         """Disturb for a while, then let everybody live."""
         end_at = time.monotonic() + seconds
-        deeds: list[tuple[int, str, Callable[[], Awaitable[None]]]] = [
-            (5, "kill -9 worker", self._kill_worker),
-            (2, "kill -9 api", self._kill_api),
-            (2, "SIGTERM worker", self._stop_worker),
-            (2, "zombie worker", self._freeze_worker),
-            (1, "restart PostgreSQL", self._restart_postgres),
-            (1, "restart Valkey", self._restart_valkey),
-            (6, "fault of Suna", self._break_suna),
-        ]
-        weights = [weight for weight, _, _ in deeds]
+        do: dict[str, Callable[[], Awaitable[None]]] = {
+            "kill -9 worker": self._kill_worker,
+            "kill -9 api": self._kill_api,
+            "SIGTERM worker": self._stop_worker,
+            "zombie worker": self._freeze_worker,
+            "restart PostgreSQL": self._restart_postgres,
+            "restart Valkey": self._restart_valkey,
+            "fault of Suna": self._break_suna,
+        }
+        weights = [DEEDS[name] for name in self._deeds]
         while time.monotonic() < end_at:
             await asyncio.sleep(self._rng.uniform(*_PAUSE_S))
             self.wake_zombies()
-            _, name, deed = self._rng.choices(deeds, weights)[0]
-            await deed()
+            name = self._rng.choices(self._deeds, weights)[0]
+            await do[name]()
             self.done.counts[name] += 1
         await asyncio.sleep(max((t - time.monotonic() for t in self._zombies.values()), default=0))
         self.wake_zombies()
