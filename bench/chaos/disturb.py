@@ -41,18 +41,6 @@ class Disturbances:
     stops: list[float] = field(default_factory=list)
 
 
-#: How often each happens, relative to the others.
-DEEDS = {
-    "kill -9 worker": 5,
-    "kill -9 api": 2,
-    "SIGTERM worker": 2,
-    "zombie worker": 2,
-    "restart PostgreSQL": 1,
-    "restart Valkey": 1,
-    "fault of Suna": 6,
-}
-
-
 class Disturber:
     def __init__(self, stack: Stack, rng: Random, *, deeds: Sequence[str], hangs: bool) -> None:
         self._stack, self._rng, self._deeds = stack, rng, deeds
@@ -63,21 +51,12 @@ class Disturber:
     async def run(self, seconds: float) -> None:
         """Disturb for a while, then let everybody live."""
         end_at = time.monotonic() + seconds
-        do: dict[str, Callable[[], Awaitable[None]]] = {
-            "kill -9 worker": self._kill_worker,
-            "kill -9 api": self._kill_api,
-            "SIGTERM worker": self._stop_worker,
-            "zombie worker": self._freeze_worker,
-            "restart PostgreSQL": self._restart_postgres,
-            "restart Valkey": self._restart_valkey,
-            "fault of Suna": self._break_suna,
-        }
-        weights = [DEEDS[name] for name in self._deeds]
+        weights = [DEEDS[name][0] for name in self._deeds]
         while time.monotonic() < end_at:
             await asyncio.sleep(self._rng.uniform(*_PAUSE_S))
             self.wake_zombies()
             name = self._rng.choices(self._deeds, weights)[0]
-            await do[name]()
+            await DEEDS[name][1](self)
             self.done.counts[name] += 1
         await asyncio.sleep(max((t - time.monotonic() for t in self._zombies.values()), default=0))
         self.wake_zombies()
@@ -90,32 +69,32 @@ class Disturber:
                 process.send(signal.SIGCONT)
                 del self._zombies[process]
 
-    async def _kill_worker(self) -> None:
+    async def kill_worker(self) -> None:
         if worker := self._living():
             worker.send(signal.SIGKILL, pause_s=self._rng.choice([0.0, 1.0, 8.0]))
             self.done.kills.append(time.time())
 
-    async def _kill_api(self) -> None:
+    async def kill_api(self) -> None:
         self._rng.choice(self._stack.apis).send(signal.SIGKILL, pause_s=0.5)
 
-    async def _stop_worker(self) -> None:
+    async def stop_worker(self) -> None:
         if worker := self._living():
             worker.send(signal.SIGTERM)
             self.done.stops.append(time.time())
 
-    async def _freeze_worker(self) -> None:
+    async def freeze_worker(self) -> None:
         if worker := self._living():
             worker.send(signal.SIGSTOP)
             self._zombies[worker] = time.monotonic() + _ZOMBIE_S
 
-    async def _restart_postgres(self) -> None:
+    async def restart_postgres(self) -> None:
         mode = self._rng.choice(["fast", "immediate"])
         await asyncio.to_thread(self._stack.restart_postgres, mode)
 
-    async def _restart_valkey(self) -> None:
+    async def restart_valkey(self) -> None:
         await asyncio.to_thread(self._stack.restart_valkey)
 
-    async def _break_suna(self) -> None:
+    async def break_suna(self) -> None:
         operation, fault = self._rng.choice(self._faults)
         body = {"operation": operation, "fault": fault, "times": self._rng.randint(1, 3)}
         async with httpx2.AsyncClient(trust_env=False) as http:
@@ -126,3 +105,15 @@ class Disturber:
         """A worker that is no zombie; the last one is left alone."""
         living = [w for w in self._stack.workers if w not in self._zombies]
         return self._rng.choice(living) if len(living) > 1 else None
+
+
+#: What is done, and how often, relative to the others.
+DEEDS: dict[str, tuple[int, Callable[[Disturber], Awaitable[None]]]] = {
+    "kill -9 worker": (5, Disturber.kill_worker),
+    "kill -9 api": (2, Disturber.kill_api),
+    "SIGTERM worker": (2, Disturber.stop_worker),
+    "zombie worker": (2, Disturber.freeze_worker),
+    "restart PostgreSQL": (1, Disturber.restart_postgres),
+    "restart Valkey": (1, Disturber.restart_valkey),
+    "fault of Suna": (6, Disturber.break_suna),
+}

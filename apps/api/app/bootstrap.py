@@ -14,7 +14,8 @@ from app.infra.redis.bus import connect as connect_redis
 from app.infra.suna.connect import connect as connect_suna
 from app.infra.supabase.connect import connect as connect_supabase
 from app.infra.templates.jinja import JinjaTemplates
-from app.infra.websocket.bus import PostgresBus, PostgresOutput
+from app.infra.websocket.bus import PostgresListener, PostgresOutput
+from app.infra.websocket.doorbell import Listener
 from app.infra.websocket.hub import Hub
 from app.usecases.services import Limits, Services
 
@@ -37,14 +38,14 @@ async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
         suna = await stack.enter_async_context(connect_suna(settings))
         supabase = await stack.enter_async_context(connect_supabase(settings))
         hub = Hub(db, max_per_user=settings.ws_max_sockets_per_user)
-        listener: PostgresBus | RedisListener
+        listener: Listener
         output: PostgresOutput | RedisPublisher
         if redis:
             listener = RedisListener(redis_url, on_ring=hub.ring, on_output=hub.output)
             output = redis
         else:
             direct_url = settings.direct_url.get_secret_value()
-            listener = PostgresBus(direct_url, on_ring=hub.ring, on_output=hub.output)
+            listener = PostgresListener(direct_url, on_ring=hub.ring, on_output=hub.output)
             output = PostgresOutput(pool)
         await stack.enter_async_context(background(listener.run(), name="doorbell"))
         await stack.enter_async_context(background(output.run(), name="live output"))

@@ -11,7 +11,8 @@ from app.domain.results import AgentResult
 from app.domain.teams import Team
 from app.infra.db.database import PostgresDatabase
 from app.infra.templates.jinja import JinjaTemplates
-from app.usecases.engine import Engine, Pace
+from app.usecases.agent_runs import Pace
+from app.usecases.engine import Engine
 from app.usecases.ports import Database
 from app.usecases.services import Limits
 from tests.builders import an_execution

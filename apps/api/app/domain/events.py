@@ -8,17 +8,7 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far an execution is; `percentage` counts agents that have ended in whatever way."""
-
-    completed_agents: int
-    total_agents: int
-    failed_agents: int
-    skipped_agents: int
-    percentage: int
-    current_step: str
+from app.domain.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

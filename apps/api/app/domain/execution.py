@@ -1,46 +1,34 @@
 """
 One run of a team: which agents have run, and what may happen next.
 
-State changes only through the methods of `Execution`; each records the events it causes, and
+One class, long as it is, because its states and what leads from one to the next are read as a
+whole. State changes only through the methods of `Execution`; each records the events it causes, and
 `collect` hands them to the store. No I/O, no clock: the caller says what time it is.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
 from annotated_types import Interval
 
-from app.domain import inputs
 from app.domain.agents import Answer, RunRef
-from app.domain.errors import Conflict, LimitReached, NotFound, RenumError
-from app.domain.events import Event, Progress
+from app.domain.events import Event
+from app.domain.execution_errors import ExecutionFinished, NotRetryable
+from app.domain.inputs import Inputs
 from app.domain.journal import Journal
 from app.domain.notifications import Notification, NotificationType
+from app.domain.progress import ExecutionStatus, Progress
 from app.domain.results import AgentResult, AgentStatus, RemoteStop
 from app.domain.retry import MAX_ATTEMPTS, Failure
 from app.domain.reuse import reusable, taken_over
 from app.domain.teams import OnFailure, Team
 from app.domain.texts import LongText, LongTexts, TextField
-from app.domain.workflow import Plan, Step
+from app.domain.workflow import Plan
 
 NewId = Callable[[], UUID]
-
-
-class ExecutionStatus(StrEnum):
-    #: Waits for a free slot of its user.
-    PENDING = "pending"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_final(self) -> bool:
-        return self not in (ExecutionStatus.PENDING, ExecutionStatus.RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +136,7 @@ class Execution:
         """
         if self.status not in (ExecutionStatus.FAILED, ExecutionStatus.CANCELLED):
             raise NotRetryable(self.id, self.status)
-        reused = reusable(self.plan, self.results, self._holds)
+        reused = reusable(self.plan, self.results, self.inputs.conditions_hold)
         results = [
             taken_over(r)
             if r.key in reused
@@ -240,11 +228,11 @@ class Execution:
                 self._skip(result, now, f"{stopped.agent_name} failed")
             elif not all(self.results[k].status.is_final for k in step.needs):
                 continue
-            elif not self._holds(step):
+            elif not self.inputs.conditions_hold(step):
                 self._skip(result, now, "its conditions do not hold")
             elif room > 0:
-                if not self.must_prepare(step.key):
-                    self._give(result, self._compose(step))
+                if not self.inputs.must_be_prepared(step):
+                    self._give(result, self.inputs.compose(step))
                 self._begin(result, now, new_id)
                 begun.append(result)
                 room -= 1
@@ -261,10 +249,10 @@ class Execution:
         return result
 
     def prepare(self, key: str, text: str | None = None) -> str:
-        """Make the input of a step that `must_prepare`: *text* when it has a template. Returns
+        """Make the input of a step that `must_be_prepared`: *text* when it has a template. Returns
         the whole input."""
         result = self._running(key)
-        whole = self._compose(self.plan.step(key)) if text is None else text
+        whole = self.inputs.compose(self.plan.step(key)) if text is None else text
         self._give(result, whole)
         self._changed.add(key)
         return whole
@@ -357,30 +345,16 @@ class Execution:
         """Results with an attempt under way or due, in plan order."""
         return [r for r in self.results.values() if r.status is AgentStatus.RUNNING]
 
-    def must_prepare(self, key: str) -> bool:
-        """Whether the input of a step cannot be made in passing: it has a template, or takes an
-        output that has to be read first."""
-        return bool(self.plan.step(key).input_template or self.outputs_for_input(key))
-
-    def outputs_for_input(self, key: str) -> tuple[str, ...]:
-        """Keys of the outputs to `recall` before the input of a step can be made."""
-        step = self.plan.step(key)
-        if step.input_template:
-            return self._not_at_hand(self.plan.earlier(key))
-        return self._not_at_hand(inputs.sources(self.plan, step, self.results))
-
-    def outputs_for_conditions(self) -> tuple[str, ...]:
-        """Keys of the outputs to `recall` before `advance`, and before a retry of this, which
-        asks again why a step was skipped."""
-        undecided = (AgentStatus.PENDING, AgentStatus.SKIPPED)
-        return self._not_at_hand(
-            k for s in self.plan.steps if self.results[s.key].status in undecided for k in s.asked
+    @property
+    def inputs(self) -> Inputs:
+        """What its steps are given, from what it has so far."""
+        return Inputs(
+            plan=self.plan,
+            prompt=self.prompt,
+            context=self.context,
+            results=self.results,
+            texts=self._texts,
         )
-
-    def facts(self, keys: Iterable[str]) -> dict[str, Any]:
-        """What conditions and templates look at; results of *keys* only."""
-        asked = {k: self.results[k] for k in keys}
-        return inputs.facts(self.prompt, self.context, asked, self._output)
 
     def needs_remote_stop(self) -> bool:
         """Whether a change that is not stored yet left a remote run to be stopped."""
@@ -388,16 +362,7 @@ class Execution:
 
     @property
     def progress(self) -> Progress:
-        statuses = [r.status for r in self.results.values()]
-        ended = sum(s.is_final for s in statuses)
-        return Progress(
-            completed_agents=statuses.count(AgentStatus.COMPLETED),
-            total_agents=len(statuses),
-            failed_agents=statuses.count(AgentStatus.FAILED),
-            skipped_agents=statuses.count(AgentStatus.SKIPPED),
-            percentage=ended * 100 // len(statuses),
-            current_step=self._current_step(),
-        )
+        return Progress.of(self.status, self.results.values())
 
     @property
     def seq(self) -> int:
@@ -535,106 +500,5 @@ class Execution:
             error_message=self.error_message,
         )
 
-    def _current_step(self) -> str:
-        if self.status is ExecutionStatus.PENDING:
-            return "Waiting in queue"
-        if self.status.is_final:
-            return self.status.capitalize()
-        names = [r.agent_name for r in self.running()]
-        if not names:
-            return "Initializing agents"
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        return f"{', '.join(names[:3])}{more} processing"
-
-    def _holds(self, step: Step) -> bool:
-        facts = self.facts(step.asked)
-        return all(condition.holds(facts) for condition in step.conditions)
-
-    def _compose(self, step: Step) -> str:
-        return inputs.compose(
-            self.plan,
-            step,
-            prompt=self.prompt,
-            context=self.context,
-            results=self.results,
-            read=self._output,
-        )
-
-    def _not_at_hand(self, keys: Iterable[str]) -> tuple[str, ...]:
-        return tuple(
-            k
-            for k in dict.fromkeys(keys)
-            if self.results[k].output_truncated and self._texts.output(k) is None
-        )
-
-    def _output(self, key: str) -> str | None:
-        result = self.results[key]
-        if not result.output_truncated:
-            return result.output
-        whole = self._texts.output(key)
-        if whole is None:
-            raise ValueError(f"the output of {key} is not at hand: recall it first")
-        return whole
-
     def _give(self, result: AgentResult, text: str) -> None:
         result.input, result.input_bytes = self._texts.keep(result.key, TextField.INPUT, text)
-
-
-class ExecutionNotFound(NotFound):
-    """No such execution of this user."""
-
-    code = "execution_not_found"
-    title = "Execution not found"
-
-    def __init__(self, execution_id: UUID) -> None:
-        super().__init__(f"There is no execution {execution_id}.")
-
-
-class ExecutionFinished(Conflict):
-    """It has completed or failed; that is final."""
-
-    code = "execution_finished"
-    title = "Execution has finished"
-
-    def __init__(self, execution_id: UUID, status: str) -> None:
-        super().__init__(f"Execution {execution_id} is already {status}.")
-
-
-class TextNotFound(NotFound):
-    """The agent has no such text yet, or there is no such agent in the execution."""
-
-    code = "text_not_found"
-    title = "Text not found"
-
-    def __init__(self, key: str, field: str) -> None:
-        super().__init__(f"The execution has no {field} of an agent {key!r}.")
-
-
-class NotRetryable(Conflict):
-    """Only what has failed or was cancelled is run again."""
-
-    code = "execution_not_retryable"
-    title = "Execution cannot be retried"
-
-    def __init__(self, execution_id: UUID, status: str) -> None:
-        super().__init__(
-            f"Execution {execution_id} is {status}; only a failed or cancelled one is retried."
-        )
-
-
-class TooManyExecutions(LimitReached):
-    """The user's queue is full."""
-
-    code = "too_many_executions"
-    title = "Too many executions"
-    retry_after_s = 30
-
-    def __init__(self, queued: int) -> None:
-        super().__init__(f"{queued} executions wait already; try again when some have run.")
-
-
-class Fenced(RenumError):
-    """Somebody else drives this execution now, or it was cancelled: write nothing, stop."""
-
-    code = "fenced"
-    title = "Superseded"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from app.domain.execution import ExecutionStatus
+from app.domain.progress import ExecutionStatus
 from app.domain.reports import ExecutionReport, JobState
 from app.domain.results import AgentResult, AgentStatus, RemoteStop
 

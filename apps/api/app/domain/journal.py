@@ -11,9 +11,9 @@ from app.domain.events import (
     ExecutionLog,
     ExecutionStatusUpdate,
     NewNotification,
-    Progress,
 )
 from app.domain.notifications import Notification
+from app.domain.progress import Progress
 from app.domain.results import AgentResult
 from app.domain.texts import HEAD_CHARS
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.domain import inputs
+from app.domain.inputs import Inputs
 from app.domain.reports import History
 from app.domain.results import AgentResult, AgentStatus
+from app.domain.texts import LongTexts
 from app.domain.workflow import Plan, Step
 
 
@@ -62,9 +63,9 @@ class TeamPlan:
     starts_now: bool
 
 
-def placeholders(plan: Plan) -> dict[str, AgentResult]:
-    """Results of a run in which every agent has answered, each output a mark of its place."""
-    return {
+def preview_inputs(plan: Plan, *, prompt: str, context: Mapping[str, object]) -> Inputs:
+    """The inputs of a run in which every agent has answered, each output a mark of its place."""
+    answered = {
         s.key: AgentResult(
             key=s.key,
             agent_id=s.agent_id,
@@ -74,25 +75,4 @@ def placeholders(plan: Plan) -> dict[str, AgentResult]:
         )
         for s in plan.steps
     }
-
-
-def composed(plan: Plan, step: Step, *, prompt: str, context: Mapping[str, object]) -> str:
-    """The input of a step without a template, with placeholders for outputs."""
-    results = placeholders(plan)
-    return inputs.compose(
-        plan,
-        step,
-        prompt=prompt,
-        context=context,
-        results=results,
-        read=lambda key: results[key].output,
-    )
-
-
-def template_facts(
-    plan: Plan, step: Step, *, prompt: str, context: Mapping[str, object]
-) -> dict[str, object]:
-    """What the template of a step looks at, with placeholders for outputs."""
-    results = placeholders(plan)
-    earlier = {key: results[key] for key in plan.earlier(step.key)}
-    return inputs.facts(prompt, context, earlier, lambda key: results[key].output)
+    return Inputs(plan=plan, prompt=prompt, context=context, results=answered, texts=LongTexts())

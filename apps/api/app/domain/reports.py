@@ -5,8 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from app.domain.events import ExecutionLog, Progress
-from app.domain.execution import ExecutionConfig, ExecutionStatus
+from app.domain.events import ExecutionLog
+from app.domain.execution import ExecutionConfig
+from app.domain.progress import ExecutionStatus, Progress
 from app.domain.results import AgentResult
 
 

@@ -25,12 +25,16 @@ def retry_delay_s(
     """
     Seconds to wait before the next attempt after *attempts* were made, or None for no more.
 
-    Full jitter: uniform in [0, min(CAP_S, BASE_S * 2**(attempts - 1))], so that many runs that
-    fail together do not come back together; never less than what the other side asked for.
+    Full jitter: uniform in [0, `backoff_s`], so that many runs that fail together do not come back
+    together; never less than what the other side asked for.
 
     Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
     if not retry_failed or not failure.retryable or attempts >= MAX_ATTEMPTS:
         return None
-    backoff = rng.uniform(0.0, min(CAP_S, BASE_S * 2.0 ** (attempts - 1)))
-    return max(backoff, failure.retry_after_s or 0.0)
+    return max(rng.uniform(0.0, backoff_s(attempts)), failure.retry_after_s or 0.0)
+
+
+def backoff_s(attempts: int) -> float:
+    """The most to wait after *attempts*: BASE_S, doubled by each but the first, up to CAP_S."""
+    return min(CAP_S, BASE_S * 2.0 ** (attempts - 1))

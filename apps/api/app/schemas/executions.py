@@ -8,9 +8,9 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StringConstraints, computed_field
 from pydantic_core import PydanticCustomError
 
-from app.domain.events import Progress
-from app.domain.execution import ExecutionConfig, ExecutionStatus
+from app.domain.execution import ExecutionConfig
 from app.domain.explain import WaitsFor
+from app.domain.progress import ExecutionStatus, Progress
 from app.domain.results import AgentStatus, RemoteStop
 from app.schemas.base import Answer, Request
 from app.schemas.paging import Pagination

@@ -1,5 +1,5 @@
 """
-Drives executions: starts agents, follows them, stores what they did, starts the next.
+Drives executions: has agents started and followed, stores what they did, begins the next.
 
 Rows are the only truth. Whoever claims an execution continues from its rows: a finished agent is
 never run again, a running one is followed again, one whose start is unknown is looked for first.
@@ -8,7 +8,7 @@ never run again, a running one is followed again, one whose start is unknown is 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
@@ -19,18 +19,18 @@ from app.domain.agents import (
     Answer,
     RunLost,
     RunRef,
-    RunState,
-    RunStatus,
     StartUnknown,
     SunaBusy,
     SunaRefused,
     SunaUnavailable,
 )
-from app.domain.execution import Execution, Fenced
+from app.domain.execution import Execution
+from app.domain.execution_errors import Fenced
 from app.domain.results import AgentResult
 from app.domain.retry import Failure, retry_delay_s
 from app.domain.templates import TemplateFailed
 from app.domain.texts import TextField
+from app.usecases.agent_runs import AgentRuns, Pace
 from app.usecases.executions import store, whole_input
 from app.usecases.ports import AgentRuntime, Clock, Database, LiveOutput, NewId, Templates
 from app.usecases.services import Limits
@@ -48,23 +48,6 @@ _GAVE_UP = Failure(
     message="The engine tried again and again without getting any further.",
     retryable=False,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long the engine waits, in seconds."""
-
-    #: Between looks for a run whose start is unknown: Suna may still be working on the request.
-    look_again: tuple[float, ...] = (1.0, 3.0, 6.0)
-    #: Before the first and, doubling, up to the last try to follow a run while Suna is away.
-    away_first: float = 1.0
-    away_last: float = 30.0
-    #: Before starting again when Suna runs as many agents as it may.
-    busy: float = 10.0
-    #: Between chunks of live text, per agent.
-    output: float = 0.1
-    #: Stretches the backoff between attempts; 0 in tests that have no time.
-    backoff: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +80,7 @@ class Engine:
     clock: Clock
     new_id: NewId
     rng: Random
-    pace: Pace = Pace()
+    pace: Pace = field(default_factory=Pace)
 
     async def drive(self, execution_id: UUID) -> None:
         """
@@ -148,6 +131,7 @@ class _Drive:
     def __init__(self, engine: Engine, execution: Execution) -> None:
         self._engine = engine
         self._execution = execution
+        self._runs = AgentRuns(engine.runtime, engine.output, engine.clock, engine.pace)
         # Steps change the execution in turn: each change is stored before the next one begins.
         self._turn = asyncio.Lock()
 
@@ -162,16 +146,15 @@ class _Drive:
     ) -> None:
         while not result.status.is_final:
             if result.due_at is not None:
-                await self._begin_again(result)
+                await self._begin_again(result, result.due_at)
                 taken_over = False
             outcome = await self._attempt(result, taken_over=taken_over)
             taken_over = False
             await self._change(group, partial(self._record, result, outcome))
 
-    async def _begin_again(self, result: AgentResult) -> None:
+    async def _begin_again(self, result: AgentResult, due_at: datetime) -> None:
         engine = self._engine
-        if result.due_at is not None:
-            await asyncio.sleep(max(0.0, (result.due_at - engine.clock()).total_seconds()))
+        await asyncio.sleep(max(0.0, (due_at - engine.clock()).total_seconds()))
         async with self._turn:
             self._execution.begin_again(result.key, engine.clock(), engine.new_id)
             await engine.save(self._execution)
@@ -182,7 +165,7 @@ class _Drive:
         async with self._turn:
             now = engine.clock()
             change(now)
-            await self._recall(execution.outputs_for_conditions())
+            await self._recall(execution.inputs.missing_for_conditions())
             begun = execution.advance(now, engine.new_id)
             if execution.has_changed:
                 await engine.save(execution)
@@ -220,11 +203,14 @@ class _Drive:
         try:
             async with asyncio.timeout(self._left_s(result, minutes)):
                 if result.run is None:
-                    run = await self._start(result, taken_over=taken_over)
+                    # Nothing is started before its input is stored.
+                    perhaps_started = taken_over and result.input is not None
+                    prompt = await self._prompt(result)
+                    run = await self._runs.start(result, prompt, perhaps_started=perhaps_started)
                     await self._attach(result, run)
                 else:
                     run = result.run
-                return await self._follow(result, run)
+                return await self._runs.follow(self._execution, result, run)
         except TimeoutError:
             late = Failure(
                 code="agent_timeout",
@@ -250,120 +236,25 @@ class _Drive:
         ends = result.started_at + timedelta(minutes=minutes)
         return max(0.0, (ends - self._engine.clock()).total_seconds())
 
-    async def _start(self, result: AgentResult, *, taken_over: bool) -> RunRef:
-        """Start the agent exactly once; raises StartUnknown when that cannot be told."""
-        key = result.run_key
-        assert key is not None  # noqa: S101  an attempt always has one
-        # Nothing is started before its input is stored.
-        perhaps_started = taken_over and result.input is not None
-        prompt = await self._prompt(result)
-        if perhaps_started and (found := await self._find(result, prompt, key)):
-            return found
-        try:
-            return await self._engine.runtime.start(result.agent_id, prompt, key=key)
-        except StartUnknown:
-            if found := await self._find(result, prompt, key):
-                return found
-            raise
-
     async def _prompt(self, result: AgentResult) -> str:
         """The whole input of a step, which is stored by then."""
         engine, execution, key = self._engine, self._execution, result.key
         if result.input is not None:
             return await whole_input(engine.db, execution.id, result)
-        template, rendered = execution.plan.step(key).input_template, None
-        if template is not None:
+        step, rendered = execution.plan.step(key), None
+        if step.input_template is not None:
             async with self._turn:
-                await self._recall(execution.outputs_for_input(key))
-                facts = execution.facts(execution.plan.earlier(key))
-            rendered = await engine.templates.render(template, facts)
+                await self._recall(execution.inputs.missing_for(step))
+                facts = execution.inputs.facts(execution.plan.earlier(key))
+            rendered = await engine.templates.render(step.input_template, facts)
         async with self._turn:
-            if template is None:
-                await self._recall(execution.outputs_for_input(key))
+            if rendered is None:
+                await self._recall(execution.inputs.missing_for(step))
             prompt = execution.prepare(key, rendered)
             await engine.save(execution)
         return prompt
-
-    async def _find(self, result: AgentResult, prompt: str, key: UUID) -> RunRef | None:
-        """Look for a run that may have been started, until Suna surely did what it was asked."""
-        engine = self._engine
-        since = result.attempt_at or engine.clock()
-        for delay in (*engine.pace.look_again, None):
-            found = await engine.runtime.find(result.agent_id, prompt, key=key, since=since)
-            old = (engine.clock() - since).total_seconds() > sum(engine.pace.look_again)
-            if found or delay is None or old:
-                return found
-            await asyncio.sleep(delay)
-        return None
 
     async def _attach(self, result: AgentResult, run: RunRef) -> None:
         self._execution.attach(result.key, run)
         async with self._engine.db.reading() as tx:
             await tx.executions.attach(self._execution.id, result)
-
-    async def _follow(self, result: AgentResult, run: RunRef) -> Outcome:
-        """Wait for the end, however long Suna is away meanwhile: the run costs money already."""
-        pace = self._engine.pace
-        delay = pace.away_first
-        while True:
-            chunks = _Chunks(self._engine, self._execution, result)
-            try:
-                state = await self._engine.runtime.follow(run, chunks.add)
-                await chunks.flush()
-                return await self._conclude(run, state)
-            except SunaUnavailable as error:
-                logger.warning("run %s cannot be followed: %s", run.run_id, error)
-                await asyncio.sleep(delay)
-                delay = min(pace.away_last, delay * 2)
-
-    async def _conclude(self, run: RunRef, state: RunState) -> Outcome:
-        if state.error:
-            logger.warning("run %s ended %s: %s", run.run_id, state.status, state.error)
-        match state.status:
-            case RunStatus.COMPLETED:
-                answer = await self._engine.runtime.answer(run)
-                if answer.text.strip() or answer.needs_input:
-                    return answer
-                return Failure(
-                    code="agent_no_output",
-                    message="The agent ended without an answer.",
-                    retryable=True,
-                )
-            case RunStatus.STOPPED:
-                return Failure(
-                    code="agent_stopped",
-                    message="The run was stopped at Suna, not by Renum; its credit may be used up.",
-                    retryable=False,
-                )
-        return Failure(
-            code="agent_failed", message="The agent's run failed at Suna.", retryable=True
-        )
-
-
-class _Chunks:
-    """Gathers live text, so that watchers get at most ten chunks a second."""
-
-    def __init__(self, engine: Engine, execution: Execution, result: AgentResult) -> None:
-        self._engine, self._execution, self._result = engine, execution, result
-        self._waiting = ""
-        self._offset = 0
-        self._due = 0.0
-
-    async def add(self, text: str) -> None:
-        self._waiting += text
-        if asyncio.get_running_loop().time() >= self._due:
-            await self.flush()
-
-    async def flush(self) -> None:
-        if not self._waiting:
-            return
-        text, self._waiting = self._waiting, ""
-        self._due = asyncio.get_running_loop().time() + self._engine.pace.output
-        await self._engine.output.publish(
-            self._execution.user_id,
-            execution_id=self._execution.id,
-            result=self._result,
-            offset=self._offset,
-            text=text,
-        )
-        self._offset += len(text)

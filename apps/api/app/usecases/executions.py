@@ -7,7 +7,8 @@ from uuid import UUID
 
 from app.common.paging import Page, Paged
 from app.domain.events import ExecutionLog
-from app.domain.execution import Execution, ExecutionConfig, TooManyExecutions
+from app.domain.execution import Execution, ExecutionConfig
+from app.domain.execution_errors import TooManyExecutions
 from app.domain.explain import Explanation, explain
 from app.domain.reports import ExecutionFilters, ExecutionReport, ExecutionSummary
 from app.domain.results import AgentResult
@@ -75,7 +76,7 @@ async def retry_execution(
         await tx.events.lock(user_id)
         earlier = await tx.executions.load(execution_id, user_id=user_id)
         await _active_team(tx, earlier.team_id, user_id=user_id)
-        asked = earlier.outputs_for_conditions()
+        asked = earlier.inputs.missing_for_conditions()
         earlier.recall(await tx.executions.texts(execution_id, TextField.OUTPUT, asked))
         admission = await _admit(tx, earlier.team_id, user_id=user_id, limits=limits)
         execution = earlier.again(

@@ -1,10 +1,12 @@
 """Plans before runs: what an execution would do, without doing it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from app.domain.execution import ExecutionConfig
-from app.domain.preview import Estimate, PlannedStep, TeamPlan, composed, template_facts
+from app.domain.inputs import Inputs
+from app.domain.preview import Estimate, PlannedStep, TeamPlan, preview_inputs
 from app.domain.reports import History
 from app.domain.teams import AgentDraft, WorkflowType
 from app.domain.templates import TemplateFailed
@@ -35,7 +37,7 @@ async def plan_team(
         running, queued = await tx.executions.unfinished(user_id)
     plan = compile_plan(team.workflow_type, team.agents, templates.examine)
     return TeamPlan(
-        steps=await _steps(templates, plan, prompt, context),
+        steps=await _steps(templates, plan, prompt, context, limit_s=limits.preview_s),
         estimate=Estimate.of(history, timeout_s=config.timeout_minutes * 60),
         starts_now=running < limits.running and queued == 0,
     )
@@ -58,7 +60,7 @@ async def validate_team(
     async with db.reading() as tx:
         running, queued = await tx.executions.unfinished(user_id)
     return TeamPlan(
-        steps=await _steps(templates, plan, PROMPT, {}),
+        steps=await _steps(templates, plan, PROMPT, {}, limit_s=limits.preview_s),
         estimate=Estimate.of(
             History(samples=0, p50_s=None, p90_s=None),
             timeout_s=ExecutionConfig().timeout_minutes * 60,
@@ -68,25 +70,34 @@ async def validate_team(
 
 
 async def _steps(
-    templates: Templates, plan: Plan, prompt: str, context: Mapping[str, object]
+    templates: Templates,
+    plan: Plan,
+    prompt: str,
+    context: Mapping[str, object],
+    *,
+    limit_s: float,
 ) -> tuple[PlannedStep, ...]:
     stages = plan.stages()
-    planned = []
-    for step in plan.steps:
-        text, error = await _input(templates, plan, step, prompt, context)
-        planned.append(
-            PlannedStep(step=step, stage=stages[step.key], input=text, input_error=error)
-        )
-    return tuple(planned)
+    inputs = preview_inputs(plan, prompt=prompt, context=context)
+    until = asyncio.get_running_loop().time() + limit_s
+    made = await asyncio.gather(*(_input(templates, inputs, step, until) for step in plan.steps))
+    return tuple(
+        PlannedStep(step=step, stage=stages[step.key], input=text, input_error=error)
+        for step, (text, error) in zip(plan.steps, made, strict=True)
+    )
 
 
 async def _input(
-    templates: Templates, plan: Plan, step: Step, prompt: str, context: Mapping[str, object]
+    templates: Templates, inputs: Inputs, step: Step, until: float
 ) -> tuple[str | None, str | None]:
+    """The input, or why there is none; *until* is a time of the event loop."""
     if step.input_template is None:
-        return composed(plan, step, prompt=prompt, context=context), None
-    facts = template_facts(plan, step, prompt=prompt, context=context)
+        return inputs.compose(step), None
     try:
-        return await templates.render(step.input_template, facts), None
+        async with asyncio.timeout_at(until):
+            facts = inputs.facts(inputs.plan.earlier(step.key))
+            return await templates.render(step.input_template, facts), None
     except TemplateFailed as error:
         return None, str(error)
+    except TimeoutError:
+        return None, "The templates of this team take too long together to be shown here."

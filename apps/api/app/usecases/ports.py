@@ -1,7 +1,8 @@
 """
 Everything the use cases need from outside, in their own words.
 
-A port exists where a second adapter or a fake exists. Times are aware UTC datetimes, durations
+In one file, long as it is, because what may be asked of the outside is read as a whole. A port
+exists where a second adapter or a fake exists. Times are aware UTC datetimes, durations
 are seconds. Adapters raise the domain's errors only; a foreign error never comes through.
 """
 

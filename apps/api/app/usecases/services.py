@@ -23,6 +23,8 @@ class Limits:
 
     running: int
     queued: int
+    #: Seconds that the templates of one preview may take together; others want to see theirs.
+    preview_s: float = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

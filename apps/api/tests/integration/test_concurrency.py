@@ -10,7 +10,8 @@ from uuid_utils.compat import uuid7
 
 from app.common.tasks import background
 from app.domain.agents import Answer
-from app.domain.execution import Execution, ExecutionConfig, ExecutionFinished
+from app.domain.execution import Execution, ExecutionConfig
+from app.domain.execution_errors import ExecutionFinished
 from app.domain.teams import Team, TeamHasRunningExecutions
 from app.infra.db.database import PostgresDatabase, create_pool
 from app.infra.queue.worker import QueueWorker

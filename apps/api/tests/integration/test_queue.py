@@ -17,7 +17,8 @@ from app.domain.execution import Execution
 from app.infra.db.database import PostgresDatabase, create_pool
 from app.infra.queue.worker import QueueWorker
 from app.infra.templates.jinja import JinjaTemplates
-from app.usecases.engine import Engine, Pace
+from app.usecases.agent_runs import Pace
+from app.usecases.engine import Engine
 from app.usecases.executions import cancel_execution
 from app.usecases.remote_stop import stop_runs
 from app.usecases.services import Limits

@@ -18,7 +18,7 @@ from app.domain.events import TeamUpdated
 from app.domain.results import AgentResult, AgentStatus
 from app.infra.db.database import PostgresDatabase, create_pool
 from app.infra.redis.bus import RedisListener, RedisPublisher, RedisUnavailable, connect
-from app.infra.websocket.bus import PostgresBus, PostgresOutput
+from app.infra.websocket.bus import PostgresListener, PostgresOutput
 from app.infra.websocket.hub import Hub
 from app.usecases.ports import Subscription
 
@@ -50,7 +50,7 @@ async def over_postgres(database_url: str) -> AsyncIterator[Node]:
     async with create_pool(database_url, size=2) as pool:
         db = PostgresDatabase(pool)
         hub, listening = Hub(db, max_per_user=2), asyncio.Event()
-        bus = PostgresBus(database_url, on_ring=heard_by(hub, listening), on_output=hub.output)
+        bus = PostgresListener(database_url, on_ring=heard_by(hub, listening), on_output=hub.output)
         output = PostgresOutput(pool)
         async with background(bus.run(), name="bus"), background(output.run(), name="output"):
             yield Node(db, hub, output, listening)
@@ -158,6 +158,22 @@ async def test_live_text_is_heard_in_the_other_process(nodes: tuple[Node, Node])
             "text": "São Paulo 🎯",
         },
     }
+
+
+async def test_what_strangers_say_on_the_same_redis_does_no_harm(
+    shared_database_url: str, valkey: ValkeyServer
+) -> None:
+    url, user_id = f"redis://127.0.0.1:{valkey.port}", uuid4()
+    async with over_redis(shared_database_url, url) as node:
+        await soon(node.listening.wait())
+        node.listening.clear()
+        async with watching(node, user_id) as watcher, connect(url) as stranger:
+            await stranger.publish("renum:events", b"hello")
+            await soon(node.listening.wait())  # again
+            waiting = asyncio.create_task(watcher.next())
+            await asyncio.sleep(0)
+            await tell(node, user_id)
+            assert json.loads((await soon(waiting))[0])["id"] == 2
 
 
 async def test_what_is_rolled_back_rings_nobody(shared_database_url: str) -> None:

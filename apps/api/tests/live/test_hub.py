@@ -12,7 +12,7 @@ from app.domain.events import TeamUpdated
 from app.domain.watching import ResyncRequired, SlowWatcher, TooManyWatchers
 from app.infra.db.database import PostgresDatabase
 from app.infra.websocket import hub as hub_module
-from app.infra.websocket.bus import PostgresBus
+from app.infra.websocket.bus import PostgresListener
 from app.infra.websocket.hub import Hub
 
 
@@ -27,7 +27,7 @@ async def tell(db: PostgresDatabase, user_id: UUID, count: int = 1) -> None:
 @pytest.fixture
 async def hub(db: PostgresDatabase, shared_database_url: str) -> AsyncIterator[Hub]:
     hub = Hub(db, max_per_user=2)
-    bus = PostgresBus(shared_database_url, on_ring=hub.ring, on_output=hub.output)
+    bus = PostgresListener(shared_database_url, on_ring=hub.ring, on_output=hub.output)
     async with background(bus.run(), name="bus"):
         yield hub
 

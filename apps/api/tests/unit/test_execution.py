@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from app.domain.agents import Answer
 from app.domain.events import AgentCompleted, AgentStarted, ExecutionStatusUpdate, NewNotification
-from app.domain.execution import Execution, ExecutionFinished, ExecutionStatus
+from app.domain.execution import Execution
+from app.domain.execution_errors import ExecutionFinished
+from app.domain.progress import ExecutionStatus
 from app.domain.results import AgentStatus, RemoteStop
 from app.domain.retry import Failure
 from app.domain.teams import OnFailure, Role, WorkflowType

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from app.domain.agents import Answer
 from app.domain.conditions import Condition, Operator
-from app.domain.execution import Execution, ExecutionStatus, NotRetryable
+from app.domain.execution import Execution
+from app.domain.execution_errors import NotRetryable
+from app.domain.progress import ExecutionStatus
 from app.domain.results import AgentStatus
 from app.domain.retry import Failure
 from app.domain.teams import OnFailure, Team, TeamAgent, WorkflowType

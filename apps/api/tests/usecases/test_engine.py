@@ -15,7 +15,7 @@ from app.domain.agents import (
     SunaBusy,
     SunaUnavailable,
 )
-from app.domain.execution import ExecutionStatus
+from app.domain.progress import ExecutionStatus
 from app.domain.results import RemoteStop
 from app.domain.teams import OnFailure, Role, WorkflowType
 from app.usecases.executions import cancel_execution

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.agents import Answer, RunState, RunStatus
 from app.domain.conditions import Condition, Operator
-from app.domain.execution import TextNotFound
+from app.domain.execution_errors import TextNotFound
 from app.domain.reports import ExecutionReport
 from app.domain.teams import WorkflowType
 from app.domain.texts import HEAD_CHARS, MAX_INLINE_BYTES, TextField

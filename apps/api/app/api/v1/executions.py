@@ -9,16 +9,16 @@ from pydantic import AwareDatetime
 
 from app.api.deps import CurrentUser, PageQuery, Services
 from app.api.errors import problem
-from app.domain.execution import (
-    Execution,
+from app.domain.execution import Execution
+from app.domain.execution_errors import (
     ExecutionFinished,
     ExecutionNotFound,
-    ExecutionStatus,
     NotRetryable,
     TextNotFound,
     TooManyExecutions,
 )
 from app.domain.explain import Explanation
+from app.domain.progress import ExecutionStatus
 from app.domain.reports import ExecutionFilters, ExecutionReport
 from app.domain.teams import TeamNotActive, TeamNotFound
 from app.domain.texts import TextField

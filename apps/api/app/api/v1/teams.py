@@ -9,7 +9,7 @@ from app.api.deps import CurrentUser, PageQuery, Services
 from app.api.errors import problem
 from app.domain.agents import SunaRefused, SunaUnavailable
 from app.domain.errors import Invalid
-from app.domain.execution import TooManyExecutions
+from app.domain.execution_errors import TooManyExecutions
 from app.domain.preview import TeamPlan
 from app.domain.reports import ExecutionReport
 from app.domain.teams import (

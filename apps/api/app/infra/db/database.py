@@ -12,7 +12,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from pydantic_core import from_json, to_json
 
 from app.domain.errors import DatabaseUnavailable
-from app.domain.execution import Fenced
+from app.domain.execution_errors import Fenced
 from app.infra.db.connection import Connection
 from app.infra.db.events import EventStore
 from app.infra.db.executions import ExecutionStore
@@ -91,15 +91,15 @@ class PostgresDatabase:
             ):
                 tx = self._stores(connection)
                 yield tx
-        self._tell(tx)
+        if self._ring is not None:
+            for user_id in tx.events.rung:
+                self._ring(user_id)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[PostgresTransaction]:
         with _translated():
             async with self._pool.connection() as connection:
-                tx = self._stores(connection)
-                yield tx
-        self._tell(tx)
+                yield self._stores(connection)
 
     async def ping(self) -> None:
         with _translated():
@@ -112,11 +112,6 @@ class PostgresDatabase:
 
     def _stores(self, connection: Connection) -> PostgresTransaction:
         return PostgresTransaction(connection, notify=self._ring is None)
-
-    def _tell(self, tx: PostgresTransaction) -> None:
-        if self._ring is not None:
-            for user_id in tx.events.rung:
-                self._ring(user_id)
 
 
 class _translated:  # noqa: N801  a context manager, used like a function

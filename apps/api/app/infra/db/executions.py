@@ -9,14 +9,10 @@ from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 
 from app.domain.events import ExecutionLog
-from app.domain.execution import (
-    Changes,
-    Execution,
-    ExecutionConfig,
-    ExecutionNotFound,
-    ExecutionStatus,
-)
+from app.domain.execution import Changes, Execution, ExecutionConfig
+from app.domain.execution_errors import ExecutionNotFound
 from app.domain.journal import Journal
+from app.domain.progress import ExecutionStatus
 from app.domain.results import AgentResult, RemoteStop
 from app.domain.texts import TextField
 from app.domain.workflow import Plan
@@ -24,6 +20,7 @@ from app.infra.db.connection import Connection, Row
 from app.infra.db.events import EventStore
 from app.infra.db.notifications import NotificationStore
 from app.infra.db.results import SAVE_RESULT, result_of, result_values
+from app.infra.db.texts import copy_reused_texts, read_texts, save_texts
 
 MAX_LOGS_IN_REPORT = 500
 
@@ -97,15 +94,7 @@ class ExecutionStore:
             if result.reused:
                 await self._connection.execute(SAVE_RESULT, result_values(execution.id, result))
         if execution.retry_of is not None:
-            await self._connection.execute(
-                """
-                INSERT INTO renum.texts (execution_id, key, field, body)
-                SELECT r.execution_id, t.key, t.field, t.body
-                  FROM renum.agent_results r JOIN renum.texts t ON t.key = r.key
-                 WHERE r.execution_id = %s AND r.reused AND t.execution_id = %s
-                """,
-                (execution.id, execution.retry_of),
-            )
+            await copy_reused_texts(self._connection, execution.id, of=execution.retry_of)
         await self._write_story(execution.id, changes)
 
     async def claim(self, execution_id: UUID) -> Execution | None:
@@ -150,14 +139,7 @@ class ExecutionStore:
         )
         for result in changes.results:
             await self._connection.execute(SAVE_RESULT, result_values(execution.id, result))
-        for text in changes.texts:
-            await self._connection.execute(
-                """
-                INSERT INTO renum.texts (execution_id, key, field, body) VALUES (%s, %s, %s, %s)
-                ON CONFLICT (execution_id, key, field) DO UPDATE SET body = excluded.body
-                """,
-                (execution.id, text.key, text.field, text.text.encode(errors="replace")),
-            )
+        await save_texts(self._connection, execution.id, changes.texts)
         await self._write_story(execution.id, changes)
 
     async def attach(self, execution_id: UUID, result: AgentResult) -> None:
@@ -192,19 +174,12 @@ class ExecutionStore:
             (state, execution_id, key),
         )
 
-    # --- counting ---------------------------------------------------------------------------
-
     async def texts(
         self, execution_id: UUID, field: TextField, keys: Sequence[str]
     ) -> dict[str, str]:
-        cursor = await self._connection.execute(
-            """
-            SELECT key, body FROM renum.texts
-             WHERE execution_id = %s AND field = %s AND key = ANY(%s)
-            """,
-            (execution_id, field, list(keys)),
-        )
-        return {row["key"]: row["body"].decode() for row in await cursor.fetchall()}
+        return await read_texts(self._connection, execution_id, field, keys)
+
+    # --- counting ---------------------------------------------------------------------------
 
     async def unfinished(self, user_id: UUID) -> tuple[int, int]:
         cursor = await self._connection.execute(

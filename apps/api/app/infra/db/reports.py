@@ -7,13 +7,10 @@ from psycopg import sql
 from pydantic import TypeAdapter
 
 from app.common.paging import Page, Paged
-from app.domain.events import ExecutionLog, Progress
-from app.domain.execution import (
-    ExecutionConfig,
-    ExecutionNotFound,
-    ExecutionStatus,
-    TextNotFound,
-)
+from app.domain.events import ExecutionLog
+from app.domain.execution import ExecutionConfig
+from app.domain.execution_errors import ExecutionNotFound, TextNotFound
+from app.domain.progress import ExecutionStatus, Progress
 from app.domain.reports import ExecutionFilters, ExecutionReport, ExecutionSummary, History
 from app.domain.texts import TextField
 from app.infra.db.connection import Connection, Row

@@ -5,10 +5,7 @@ A ring that is lost, with Redis away or a process dead between commit and ring, 
 are the truth, and every hub looks at them from time to time without any ring.
 """
 
-import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable
 from uuid import UUID
 
 from pydantic_core import to_json
@@ -19,6 +16,7 @@ from redis.exceptions import RedisError
 
 from app.domain.errors import Unavailable
 from app.domain.results import AgentResult
+from app.infra.websocket.doorbell import Listener, Outbox
 from app.infra.websocket.messages import output_message
 
 logger = logging.getLogger(__name__)
@@ -27,10 +25,7 @@ _EVENTS = "renum:events"
 _OUTPUT = "renum:output"
 _CONNECT_S = 2.0
 _COMMAND_S = 5.0
-_RECONNECT_S = 1.0
 _RETRY_S = 0.05
-#: Messages that wait for Redis; then the oldest make room.
-_MAX_WAITING = 10_000
 
 
 class RedisUnavailable(Unavailable):
@@ -51,39 +46,22 @@ def connect(url: str, *, retries: int = 2) -> Redis:
     )
 
 
-class RedisListener:
-    """Hears what any process rings or says, for as long as `run` runs."""
+class RedisListener(Listener):
+    """Listens on one connection of its own."""
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        on_ring: Callable[[UUID | None], None],
-        on_output: Callable[[UUID, bytes], None],
-    ) -> None:
-        """`on_ring(None)` means: anybody may have news."""
-        self._url = url
-        self._on_ring = on_ring
-        self._on_output = on_output
+    away = (RedisError, OSError)
 
-    async def run(self) -> None:
-        """Listen until cancelled; comes back by itself after an outage."""
-        while True:
-            try:
-                async with (
-                    # A retry would subscribe anew without a word, and miss what was rung before.
-                    connect(self._url, retries=0) as redis,
-                    redis.pubsub(ignore_subscribe_messages=True) as pubsub,
-                ):
-                    await pubsub.subscribe(_EVENTS, _OUTPUT)
-                    # Rings may have been missed while nobody listened.
-                    self._on_ring(None)
-                    while True:
-                        if message := await pubsub.get_message(timeout=_COMMAND_S):
-                            self._hear(message["channel"], message["data"])
-            except (RedisError, OSError) as error:
-                logger.warning("the doorbell is away: %s", type(error).__name__)
-            await asyncio.sleep(_RECONNECT_S)
+    async def _listen(self) -> None:
+        async with (
+            # A retry would subscribe anew without a word, and miss what was rung before.
+            connect(self._url, retries=0) as redis,
+            redis.pubsub(ignore_subscribe_messages=True) as pubsub,
+        ):
+            await pubsub.subscribe(_EVENTS, _OUTPUT)
+            self._on_ring(None)
+            while True:
+                if message := await pubsub.get_message(timeout=_COMMAND_S):
+                    self._hear(message["channel"], message["data"])
 
     def _hear(self, channel: bytes, data: bytes) -> None:
         if channel == _EVENTS.encode():
@@ -97,18 +75,17 @@ class RedisPublisher:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._waiting: deque[tuple[str, bytes]] = deque(maxlen=_MAX_WAITING)
-        self._news = asyncio.Event()
+        self._outbox = Outbox[tuple[str, bytes]]()
 
     def ring(self, user_id: UUID) -> None:
         """The user has news; never waits and never fails."""
-        self._put(_EVENTS, user_id.bytes)
+        self._outbox.put((_EVENTS, user_id.bytes))
 
     async def publish(
         self, user_id: UUID, *, execution_id: UUID, result: AgentResult, offset: int, text: str
     ) -> None:
         message = output_message(execution_id, result, offset=offset, text=text)
-        self._put(_OUTPUT, user_id.bytes + to_json(message))
+        self._outbox.put((_OUTPUT, user_id.bytes + to_json(message)))
 
     async def ping(self) -> None:
         """Raises RedisUnavailable."""
@@ -120,10 +97,7 @@ class RedisPublisher:
     async def run(self) -> None:
         """Send until cancelled: all that waits in one round trip."""
         while True:
-            await self._news.wait()
-            self._news.clear()
-            messages = list(self._waiting)
-            self._waiting.clear()
+            messages = await self._outbox.take()
             try:
                 async with self._redis.pipeline(transaction=False) as pipeline:
                     for channel, data in messages:
@@ -132,7 +106,3 @@ class RedisPublisher:
             except (RedisError, OSError) as error:
                 # Whoever listens looks at the rows when Redis is back: rings need no repeating.
                 logger.warning("%d rings were lost: %s", len(messages), type(error).__name__)
-
-    def _put(self, channel: str, data: bytes) -> None:
-        self._waiting.append((channel, data))
-        self._news.set()
