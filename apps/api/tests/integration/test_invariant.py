@@ -10,6 +10,7 @@ import pytest
 from app.domain.execution import Execution
 from app.domain.reports import JobState, StuckKind
 from app.infra.db.database import PostgresDatabase, create_pool
+from app.infra.db.jobs import CHECK, UPKEEP
 from app.usecases.executions import cancel_execution
 from app.usecases.invariant import engine_state, repair_stuck
 from tests.builders import an_execution
@@ -35,6 +36,19 @@ class Stage:
     async def lose_all_jobs(self) -> None:
         async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
             await connection.execute("DELETE FROM renum.procrastinate_jobs")
+
+    async def put_check_into_the_queue(self) -> None:
+        """As the timer of any process does, every few seconds."""
+        async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
+            await connection.execute(
+                """
+                SELECT renum.procrastinate_defer_jobs_v1(ARRAY[
+                    ROW(%s, %s, 0, NULL, %s, '{"timestamp": 0}'::jsonb, NULL)
+                    ::renum.procrastinate_job_to_defer_v1
+                ])
+                """,
+                (UPKEEP, CHECK, CHECK),
+            )
 
     async def stuck(self) -> list[tuple[UUID, StuckKind]]:
         async with self.db.reading() as tx:
@@ -114,3 +128,10 @@ async def test_what_has_ended_is_never_stuck(stage: Stage) -> None:
     await stage.world.engine.drive(execution.id)
     await stage.lose_all_jobs()
     assert await stage.stuck() == []
+
+
+async def test_the_check_itself_is_no_work_that_waits(stage: Stage) -> None:
+    await stage.begin()
+    await stage.put_check_into_the_queue()
+    depth = await stage.db.queue_depth()
+    assert (depth.pending, depth.running) == (1, 0)
