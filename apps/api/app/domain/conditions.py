@@ -9,6 +9,8 @@ from typing import Annotated, Final
 
 from annotated_types import Len
 
+from app.domain.nesting import deeper_than
+
 #: Stands for a field that is not there: unequal to everything, and never an error.
 MISSING: Final = object()
 
@@ -19,6 +21,11 @@ _FIELD = re.compile(
 )
 
 _INDEX = re.compile(r"[0-9]{1,9}")
+#: A number as people and JSON write it; Python would also read `1_000` and `infinity`.
+_NUMBER = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*", re.ASCII)
+MAX_VALUE_DEPTH = 5
+#: What an agent can have become when another one looks at it.
+_STATUSES = ("completed", "failed", "skipped")
 
 
 class Operator(StrEnum):
@@ -77,8 +84,16 @@ class Condition:
             )
         if self.operator in (Operator.EXISTS, Operator.NOT_EXISTS):
             return None
+        if deeper_than(MAX_VALUE_DEPTH, self.value):
+            return "value", f"Must be nested at most {MAX_VALUE_DEPTH} levels deep."
+        if self._asks_for_status() and (unknown := self._unknown_statuses()):
+            return "value", (
+                f"An agent that has ended is {', '.join(_STATUSES)}, never {unknown[0]!r}."
+            )
         value, wanted = self.value, None
-        if self.operator in (Operator.IN, Operator.NOT_IN):
+        if value is None:
+            wanted = "a value; exists and not_exists tell whether there is one"
+        elif self.operator in (Operator.IN, Operator.NOT_IN):
             wanted = None if isinstance(value, list | tuple) else "a list"
         elif self.operator in _ORDERINGS:
             fits = isinstance(value, str | int | float) and not isinstance(value, bool)
@@ -86,6 +101,14 @@ class Condition:
         elif self.operator is Operator.STARTS_WITH:
             wanted = None if isinstance(value, str) else "a text"
         return ("value", f"The operator {self.operator} needs {wanted}.") if wanted else None
+
+    def _asks_for_status(self) -> bool:
+        compares = (Operator.EQUALS, Operator.NOT_EQUALS, Operator.IN, Operator.NOT_IN)
+        return self.field.endswith(".status") and bool(self.source) and self.operator in compares
+
+    def _unknown_statuses(self) -> list[object]:
+        values = self.value if isinstance(self.value, list | tuple) else [self.value]
+        return [v for v in values if v is not None and v not in _STATUSES]
 
     def holds(self, facts: Mapping[str, object]) -> bool:
         """
@@ -173,6 +196,12 @@ def _same(actual: object, expected: object) -> bool:
     """JSON equality, except that a text that is a number equals that number: agents write text."""
     if isinstance(actual, bool) or isinstance(expected, bool):
         return actual is expected
+    if isinstance(actual, list) and isinstance(expected, list | tuple):
+        return len(actual) == len(expected) and all(map(_same, actual, expected))
+    if isinstance(actual, Mapping) and isinstance(expected, Mapping):
+        return actual.keys() == expected.keys() and all(
+            _same(actual[k], expected[k]) for k in actual
+        )
     if isinstance(expected, int | float) and isinstance(actual, str):
         return _number(actual) == expected
     return actual == expected
@@ -180,6 +209,8 @@ def _same(actual: object, expected: object) -> bool:
 
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
         return None
     try:
         number = float(value)

@@ -106,7 +106,7 @@ def compile_plan(workflow: WorkflowType, agents: Sequence[TeamAgent], examine: E
                 needs=tuple(k for k in before if k in needs[agent.key]),
                 follows=tuple(k for k in before if k in follows[agent.key]),
                 input_source=_input_source(workflow, agent, follows[agent.key]),
-                sources=agent.config.source_agents or tuple(before),
+                sources=_unique(agent.config.source_agents) or tuple(before),
                 conditions=agent.config.conditions,
                 on_failure=agent.config.on_failure or _DEFAULT_ON_FAILURE[workflow],
                 timeout_minutes=agent.config.timeout_minutes,

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from app.domain.execution import ExecutionConfig
 from app.domain.explain import WaitsFor
+from app.domain.nesting import deeper_than
 from app.domain.progress import ExecutionStatus, Progress
 from app.domain.results import AgentStatus, RemoteStop
 from app.schemas.base import Answer, Request
@@ -20,17 +21,7 @@ MAX_CONTEXT_DEPTH = 20
 
 
 def _bounded(context: dict[str, Any]) -> dict[str, Any]:
-    level: list[Any] = [context]
-    for _ in range(MAX_CONTEXT_DEPTH):
-        level = [
-            child
-            for value in level
-            for child in (value.values() if isinstance(value, dict) else value)
-            if isinstance(child, dict | list)
-        ]
-        if not level:
-            break
-    else:
+    if deeper_than(MAX_CONTEXT_DEPTH, context):
         raise PydanticCustomError(
             "too_deep", "must be nested at most {depth} levels deep", {"depth": MAX_CONTEXT_DEPTH}
         )

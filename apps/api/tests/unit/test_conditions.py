@@ -14,6 +14,9 @@ FACTS: dict[str, Any] = {
     "context": {
         "n": 10,
         "text": "10",
+        "underscored": "1_000",
+        "infinite": "Infinity",
+        "flags": [True],
         "float": 2.5,
         "list": ["a", 1, None, {"deep": "yes"}],
         "object": {"inner": {"x": 1}},
@@ -58,6 +61,12 @@ def holds(field: str, operator: str, value: object = None) -> bool:
         ("context.text", "equals", "10", True),
         ("context.text", "not_equals", 10, False),
         ("context.text", "greater_than", 9, True),
+        ("context.underscored", "equals", 1000, False),
+        ("context.infinite", "greater_than", 5, False),
+        ("context.flags", "equals", [True], True),
+        ("context.flags", "equals", [1], False),
+        ("context.object", "equals", {"inner": {"x": 1}}, True),
+        ("context.object", "equals", {"inner": {"x": True}}, False),
         ("context.text", "greater_than", "9", False),  # both texts: compared as texts
         ("context.n", "greater_than", 9, True),
         ("context.n", "greater_than", 10, False),
@@ -113,7 +122,6 @@ def test_what_holds(field: str, operator: str, value: object, expected: bool) ->
     ("operator", "value", "expected"),
     [
         ("equals", "x", False),
-        ("equals", None, False),
         ("not_equals", "x", True),
         ("contains", "x", False),
         ("not_contains", "x", True),
@@ -192,6 +200,10 @@ def test_fields_outside_of_the_grammar_are_named(field: str) -> None:
         ("greater_or_equal", []),
         ("less_or_equal", {}),
         ("starts_with", 1),
+        ("equals", None),
+        ("not_equals", None),
+        ("contains", None),
+        ("equals", [[[[[[1]]]]]]),
     ],
 )
 def test_values_of_a_wrong_type_are_named(operator: str, value: object) -> None:
@@ -199,6 +211,18 @@ def test_values_of_a_wrong_type_are_named(operator: str, value: object) -> None:
     fault = condition.fault()
     assert fault is not None
     assert fault[0] == "value"
+
+
+@pytest.mark.parametrize(
+    ("operator", "value"),
+    [("equals", "complete"), ("not_equals", "done"), ("in", ["failed", "broken"]), ("equals", 1)],
+)
+def test_a_status_that_does_not_exist_is_named(operator: str, value: object) -> None:
+    condition = Condition(field="results.a.status", operator=Operator(operator), value=value)
+    fault = condition.fault()
+    assert fault is not None
+    assert fault[0] == "value"
+    assert "completed, failed, skipped" in fault[1]
 
 
 JSON = st.recursive(
