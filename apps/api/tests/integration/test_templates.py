@@ -94,12 +94,12 @@ async def test_what_goes_wrong_is_said_and_harms_nobody(template: str, says: str
 
 async def test_others_go_on_while_one_is_slow() -> None:
     slow = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
-    templates = JinjaTemplates(limit_s=0.5)
-    rendering = asyncio.create_task(templates.render(slow, FACTS))
+    rendering = asyncio.create_task(JinjaTemplates(limit_s=60).render(slow, FACTS))
     assert await JinjaTemplates().render("quick", FACTS) == "quick"
     assert not rendering.done()
-    with pytest.raises(TemplateFailed):
-        await rendering
+    rendering.cancel()
+    await asyncio.gather(rendering, return_exceptions=True)
+    assert renderers() == []
 
 
 def renderers() -> list[int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import TemplateSyntaxError, nodes
 from pydantic_core import to_json
 
+from app.common.text import storable
 from app.domain.templates import MAX_TEMPLATE, TemplateFailed, TemplateUse
 from app.infra.templates.environment import make_environment
 
@@ -95,7 +96,7 @@ class JinjaTemplates:
             said = await self._ask(asked)
         if "text" not in said:
             raise TemplateFailed(f"The input template failed: {said['fault'].rstrip('.')}.")
-        return said["text"]
+        return storable(said["text"])
 
     async def _ask(self, asked: bytes) -> dict[str, str]:
         process = await asyncio.create_subprocess_exec(
@@ -126,10 +127,12 @@ class JinjaTemplates:
 
 def _keys(tree: nodes.Template) -> Iterator[str]:
     """Keys in `results.<key>` and `results['<key>']`, in order of appearance."""
+    # Methods of the mapping, as in `results.items()`, name no agent.
+    called = {id(call.node) for call in tree.find_all(nodes.Call)}
     for node in tree.find_all(nodes.Expr):
         match node:
-            # Methods of the mapping, as in `results.items()`, name no agent.
-            case nodes.Getattr(node=nodes.Name(name="results"), attr=key) if key not in _METHODS:
-                yield key
+            case nodes.Getattr(node=nodes.Name(name="results"), attr=key):
+                if key not in _METHODS or id(node) not in called:
+                    yield key
             case nodes.Getitem(node=nodes.Name(name="results"), arg=nodes.Const(value=str(key))):
                 yield key
