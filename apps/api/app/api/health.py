@@ -10,8 +10,17 @@ from fastapi import APIRouter, Response
 from app import __version__
 from app.api.deps import Services
 from app.api.errors import problem
+from app.common.breaker import BreakerState
 from app.domain.errors import DatabaseUnavailable, RenumError
-from app.schemas.health import Health, Queue, Ready, Service, ServicesHealth, Sockets
+from app.schemas.health import (
+    GuardedService,
+    Health,
+    Queue,
+    Ready,
+    Service,
+    ServicesHealth,
+    Sockets,
+)
 from app.schemas.health import Services as ServicesAnswer
 
 CHECK_LIMIT_S = 2.0
@@ -45,7 +54,7 @@ async def services_health(services: Services, response: Response) -> ServicesHea
     """Everything Renum stands on, looked at now; `down` (503) when the database is away."""
     database, suna, supabase, redis, queue = await asyncio.gather(
         _service(services.db.ping()),
-        _service(services.runtime.health()),
+        _service(services.suna.health()),
         _service(services.identity.health()),
         _redis(services),
         _queue(services),
@@ -59,8 +68,8 @@ async def services_health(services: Services, response: Response) -> ServicesHea
         status="down" if down else "degraded" if degraded else "ok",
         services=ServicesAnswer(
             database=database,
-            suna_backend=suna,
-            supabase=supabase,
+            suna_backend=_guarded(suna, services.suna.breaker),
+            supabase=_guarded(supabase, services.identity.breaker),
             redis=redis,
             queue=queue,
             websocket=Sockets(status="healthy", connections=services.live.connections),
@@ -71,6 +80,10 @@ async def services_health(services: Services, response: Response) -> ServicesHea
 async def _service(check: Awaitable[None]) -> Service:
     answered, latency_ms = await _timed(check)
     return Service(status="unhealthy" if answered is None else "healthy", latency_ms=latency_ms)
+
+
+def _guarded(service: Service, breaker: BreakerState) -> GuardedService:
+    return GuardedService(status=service.status, latency_ms=service.latency_ms, breaker=breaker)
 
 
 async def _redis(services: Services) -> Service | None:

@@ -5,11 +5,14 @@ Read from the database at each scrape, so that any API process tells the truth a
 also about those that serve no HTTP.
 """
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Response
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Enum, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from app.api.deps import Services
+from app.common.breaker import BreakerState
 from app.domain.errors import DatabaseUnavailable
 from app.domain.reports import StuckKind
 from app.usecases.invariant import EngineState, engine_state
@@ -24,15 +27,27 @@ async def metrics(services: Services) -> Response:
         state = await engine_state(services.db, services.limits)
     except DatabaseUnavailable:
         state = None
-    return Response(generate_latest(_registry(state)), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    breakers = {"suna": services.suna.breaker, "supabase": services.identity.breaker}
+    return Response(
+        generate_latest(_registry(state, breakers)), media_type=CONTENT_TYPE_PLAIN_0_0_4
+    )
 
 
-def _registry(state: EngineState | None) -> CollectorRegistry:
+def _registry(state: EngineState | None, breakers: Mapping[str, BreakerState]) -> CollectorRegistry:
     registry = CollectorRegistry()
 
     def gauge(name: str, what: str, value: float) -> None:
         Gauge(name, what, registry=registry).set(value)
 
+    breaker = Enum(
+        "renum_breaker",
+        "Whether a service is asked right now, by this process.",
+        ["upstream"],
+        states=[s.value for s in BreakerState],
+        registry=registry,
+    )
+    for upstream, now in breakers.items():
+        breaker.labels(upstream).state(now.value)
     gauge("renum_database_up", "1 when the database answers.", state is not None)
     if state is None:
         return registry

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from app.common.breaker import BreakerState
 from app.schemas.base import Answer
 
 
@@ -35,6 +36,15 @@ class Service(Answer):
     latency_ms: int
 
 
+class GuardedService(Service):
+    """One that is left alone for a while when it fails."""
+
+    breaker: BreakerState = Field(
+        description="`open`: it has failed too often just now, and is not asked for some seconds; "
+        "`half_open`: one call finds out whether it is back. Of this process."
+    )
+
+
 class Sockets(Answer):
     status: Literal["healthy"]
     connections: int = Field(description="Open WebSockets of this process.")
@@ -52,8 +62,8 @@ class Queue(Answer):
 
 class Services(Answer):
     database: Service
-    suna_backend: Service
-    supabase: Service
+    suna_backend: GuardedService
+    supabase: GuardedService
     redis: Service | None = Field(
         default=None, exclude_if=lambda redis: redis is None, description="Only with REDIS_URL."
     )

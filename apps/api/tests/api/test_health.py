@@ -12,6 +12,7 @@ import pytest
 
 from app import __version__
 from app.api import health
+from app.common.breaker import BreakerState
 from app.core.settings import Settings
 from app.domain.agents import SunaUnavailable
 from app.domain.errors import DatabaseUnavailable
@@ -54,9 +55,9 @@ async def an_api(
     async def services(_: Settings) -> AsyncIterator[Any]:
         yield SimpleNamespace(
             db=SimpleNamespace(ping=ping, queue_depth=queue),
-            runtime=SimpleNamespace(health=suna),
+            suna=SimpleNamespace(health=suna, breaker=BreakerState.CLOSED),
             redis=redis and SimpleNamespace(ping=redis),
-            identity=SimpleNamespace(health=supabase),
+            identity=SimpleNamespace(health=supabase, breaker=BreakerState.CLOSED),
             live=SimpleNamespace(connections=23),
             clock=lambda: NOW,
         )
@@ -107,8 +108,8 @@ async def test_services_as_specified() -> None:
         "status": "ok",
         "services": {
             "database": {"status": "healthy"},
-            "suna_backend": {"status": "healthy"},
-            "supabase": {"status": "healthy"},
+            "suna_backend": {"status": "healthy", "breaker": "closed"},
+            "supabase": {"status": "healthy", "breaker": "closed"},
             "queue": {"status": "healthy", "pending": 4, "running": 2, "workers": 1},
             "websocket": {"status": "healthy", "connections": 23},
         },

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 import aiohttp
 import pytest
 
+from app.common.breaker import Breaker, BreakerState
 from app.core.settings import Settings
 from app.domain.errors import RenumError
 from app.domain.users import (
@@ -141,7 +142,9 @@ async def test_an_api_key_that_is_not_taken_is_our_fault(sandbox: RunningSandbox
 
 @pytest.fixture
 def auth(http: aiohttp.ClientSession, server: Scripted) -> SupabaseAuth:
-    return SupabaseAuth(http, f"{server.url}/auth/v1", "sb_secret_abc", conflict_pause_s=0.0)
+    return SupabaseAuth(
+        http, f"{server.url}/auth/v1", "sb_secret_abc", Breaker("supabase"), conflict_pause_s=0.0
+    )
 
 
 async def test_what_is_sent(auth: SupabaseAuth, server: Scripted) -> None:
@@ -167,7 +170,7 @@ async def test_other_keys_may_not_speak_for_an_address(
     http: aiohttp.ClientSession, server: Scripted
 ) -> None:
     server.will_answer(200, SESSION)
-    auth = SupabaseAuth(http, server.url, "sb_publishable_abc")
+    auth = SupabaseAuth(http, server.url, "sb_publishable_abc", Breaker("supabase"))
     await auth.login("a@b.example", "x", captcha_token=None, client_ip="203.0.113.9")
     assert "Sb-Forwarded-For" not in server.asked[0].headers
 
@@ -259,7 +262,7 @@ async def test_an_outage_is_told_apart_from_a_refusal(
 
 
 async def test_nobody_there(http: aiohttp.ClientSession) -> None:
-    auth = SupabaseAuth(http, "http://127.0.0.1:9/auth/v1", "key")
+    auth = SupabaseAuth(http, "http://127.0.0.1:9/auth/v1", "key", Breaker("supabase"))
     with pytest.raises(AuthUnavailable, match="ClientConnectorError"):
         await auth.login("a@b.example", "x", captcha_token=None, client_ip=None)
 
@@ -268,7 +271,32 @@ async def test_silence_is_an_outage(server: Scripted) -> None:
     server.will_answer(200, SESSION)
     server.go_on.clear()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.05)) as http:
-        auth = SupabaseAuth(http, server.url, "key")
+        auth = SupabaseAuth(http, server.url, "key", Breaker("supabase"))
         with pytest.raises(AuthUnavailable, match="Timeout"):
             await auth.login("a@b.example", "x", captcha_token=None, client_ip=None)
     server.go_on.set()
+
+
+async def test_after_some_failures_it_is_left_alone_and_health_still_looks(
+    auth: SupabaseAuth, server: Scripted
+) -> None:
+    server.will_answer(503, {})
+    for _ in range(5):
+        with pytest.raises(AuthUnavailable, match="503"):
+            await auth.login("a@b.example", "x", captcha_token=None, client_ip=None)
+    assert auth.breaker is BreakerState.OPEN
+    asked = len(server.asked)
+    with pytest.raises(AuthUnavailable, match="failed too often") as refused:
+        await auth.refresh("abcdefghijkl", client_ip=None)
+    assert 1 <= (refused.value.retry_after_s or 0) <= 5
+    assert len(server.asked) == asked, "nothing was sent"
+    with pytest.raises(AuthUnavailable, match="503"):
+        await auth.health()
+
+
+async def test_refusals_do_not_open_the_breaker(auth: SupabaseAuth, server: Scripted) -> None:
+    server.will_answer(400, {"code": 400, "error_code": "invalid_credentials", "msg": "no"})
+    for _ in range(10):
+        with pytest.raises(InvalidCredentials):
+            await auth.login("a@b.example", "x", captcha_token=None, client_ip=None)
+    assert auth.breaker is BreakerState.CLOSED

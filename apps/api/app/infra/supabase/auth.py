@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 import random
 import time
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import aiohttp
 import structlog
 
+from app.common.breaker import Breaker, BreakerOpen, BreakerState
 from app.domain.users import AuthUnavailable, Session
 from app.infra.supabase.answers import (
     CONFLICT,
@@ -39,10 +41,17 @@ class SupabaseAuth:
     """One call is one request; only the refresh that lost a race on the server is sent twice."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, url: str, api_key: str, *, conflict_pause_s: float = 0.1
+        self,
+        http: aiohttp.ClientSession,
+        url: str,
+        api_key: str,
+        breaker: Breaker,
+        *,
+        conflict_pause_s: float = 0.1,
     ) -> None:
         """*url* ends in `/auth/v1`. Without a secret key Supabase sees one client: us."""
         self._http = http
+        self._breaker = breaker
         self._url = url
         self._api_key = api_key
         self._conflict_pause_s = conflict_pause_s
@@ -76,8 +85,13 @@ class SupabaseAuth:
         if not already_over and not 200 <= reply.status < 300:
             raise _at_fault(reply)
 
+    @property
+    def breaker(self) -> BreakerState:
+        return self._breaker.state
+
     async def health(self) -> None:
-        reply = await self._call("GET", "/health")
+        # Also while it is left alone: a look must see what is.
+        reply = await self._send("GET", "/health")
         if reply.status != 200:
             raise _at_fault(reply)
 
@@ -105,6 +119,33 @@ class SupabaseAuth:
         raise refused
 
     async def _call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> _Reply:
+        try:
+            permit = self._breaker.admit()
+        except BreakerOpen as error:
+            away = unavailable("it has failed too often just now")
+            away.retry_after_s = math.ceil(error.wait_s)
+            raise away from error
+        try:
+            reply = await self._send(method, path, body, headers)
+        except AuthUnavailable:
+            permit.failed()
+            raise
+        else:
+            if reply.status >= 500:
+                permit.failed()
+            else:
+                permit.succeeded()
+            return reply
+        finally:
+            permit.release()
+
+    async def _send(
         self,
         method: str,
         path: str,

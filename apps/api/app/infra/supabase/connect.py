@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from app import __version__
+from app.common.breaker import Breaker
 from app.core.security import Rules
 from app.core.settings import Settings
 from app.infra.supabase.auth import SECRET_KEY_PREFIX, SupabaseAuth
@@ -38,7 +39,7 @@ async def connect(settings: Settings) -> AsyncIterator[Supabase]:
         headers={"User-Agent": f"renum-api/{__version__}"},
     ) as http:
         yield Supabase(
-            identity=SupabaseAuth(http, settings.auth_url, api_key),
+            identity=SupabaseAuth(http, settings.auth_url, api_key, Breaker("supabase auth")),
             tokens=SupabaseTokens(
                 JwksCache(http, settings.jwks_url),
                 Rules(settings.issuer, settings.jwt_audience),
