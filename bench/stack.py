@@ -107,6 +107,7 @@ class Stack:
             "REDIS_URL": f"redis://127.0.0.1:{self._valkey_port}",
             "SUNA_API_URL": f"{self.sandbox_url}/v1",
             "SUNA_API_KEY": constants.SUNA_API_KEY,
+            "SUNA_MAX_PARALLEL_RUNS": "0",
             "SUPABASE_URL": self.sandbox_url,
             "SUPABASE_ANON_KEY": constants.PUBLISHABLE_KEY,
             "SUPABASE_SERVICE_KEY": constants.SECRET_KEY,

@@ -17,7 +17,8 @@ from app.infra.templates.jinja import JinjaTemplates
 from app.infra.websocket.bus import PostgresListener, PostgresOutput
 from app.infra.websocket.doorbell import Listener
 from app.infra.websocket.hub import Hub
-from app.usecases.services import Limits, Services
+from app.usecases.limits import Limits, SunaLimit
+from app.usecases.services import Services
 
 
 @asynccontextmanager
@@ -51,17 +52,25 @@ async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
         await stack.enter_async_context(background(output.run(), name="live output"))
         yield Services(
             db=db,
-            agents=suna.agents,
-            runtime=suna.runtime,
+            suna=suna,
             templates=JinjaTemplates(),
             redis=redis,
             identity=supabase.identity,
             tokens=supabase.tokens,
             live=hub,
             output=output,
-            limits=Limits(
-                running=settings.max_concurrent_executions, queued=settings.max_queued_executions
-            ),
+            limits=_limits(settings),
             clock=lambda: datetime.now(UTC),
             new_id=uuid7,
         )
+
+
+def _limits(settings: Settings) -> Limits:
+    suna = SunaLimit(
+        runs=settings.suna_max_parallel_runs, per_user=settings.suna_auth_mode == "forward"
+    )
+    return Limits(
+        running=settings.max_concurrent_executions,
+        queued=settings.max_queued_executions,
+        suna=suna if suna.runs else None,
+    )

@@ -65,6 +65,8 @@ def _served_by(url: str, settings: Settings) -> dict[str, object]:
             "suna_api_url": f"{url}/v1",
             "suna_api_key": SecretStr(constants.SUNA_API_KEY),
         }
+        if "suna_max_parallel_runs" not in settings.model_fields_set:
+            filled["suna_max_parallel_runs"] = 0  # the sandbox has no limit to run into
     if not settings.supabase_url:
         filled |= {
             "supabase_url": url,

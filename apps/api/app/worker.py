@@ -1,11 +1,16 @@
 """The engine's process, or the engine's part of an API process."""
 
+from contextlib import AsyncExitStack
 from random import SystemRandom
 from uuid import UUID
 
+from structlog.contextvars import bind_contextvars
+
+from app.common.tasks import background
 from app.core.garbage import quiet_collector
 from app.core.settings import Settings
 from app.infra.queue.worker import QueueWorker
+from app.usecases.capacity import SunaCapacity
 from app.usecases.engine import Engine
 from app.usecases.invariant import repair_stuck
 from app.usecases.remote_stop import stop_runs
@@ -14,29 +19,45 @@ from app.usecases.services import Services
 
 async def run_worker(settings: Settings, services: Services) -> None:
     """Work on the queue until cancelled; then everything unfinished is handed back to it."""
+    limits = services.limits
+    capacity = (
+        SunaCapacity(services.db, limits, limits.suna, services.new_id) if limits.suna else None
+    )
     engine = Engine(
         db=services.db,
-        runtime=services.runtime,
+        runtime_of=services.suna.runtime,
         templates=services.templates,
         output=services.output,
-        limits=services.limits,
+        limits=limits,
         clock=services.clock,
         new_id=services.new_id,
         rng=SystemRandom(),
+        capacity=capacity,
     )
 
+    async def drive(execution_id: UUID) -> None:
+        # One id in our log, in Suna's, and in what an error says.
+        bind_contextvars(execution_id=str(execution_id), request_id=f"renum-{execution_id}")
+        await engine.drive(execution_id)
+
     async def stop(execution_id: UUID, last: bool) -> None:
-        await stop_runs(services.db, services.runtime, execution_id, last=last)
+        bind_contextvars(execution_id=str(execution_id), request_id=f"renum-{execution_id}")
+        await stop_runs(
+            services.db, services.suna.runtime, execution_id, now=services.clock(), last=last
+        )
 
     async def repair() -> None:
-        await repair_stuck(services.db, services.limits, now=services.clock())
+        await repair_stuck(services.db, limits, now=services.clock())
 
     worker = QueueWorker(
         settings.direct_url.get_secret_value(),
-        drive=engine.drive,
+        drive=drive,
         stop_runs=stop,
         repair=repair,
         concurrency=settings.worker_concurrency,
     )
-    async with quiet_collector():
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(quiet_collector())
+        if capacity:
+            await stack.enter_async_context(background(capacity.run(), name="suna's capacity"))
         await worker.run()

@@ -26,6 +26,10 @@ class FakeRuntime:
     runs: dict[str, asyncio.Task[Answer | RunState]] = field(default_factory=dict)
     keys: dict[UUID, RunRef] = field(default_factory=dict)
     start_errors: list[Exception] = field(default_factory=list)
+    #: `find` goes by what was asked, as Suna's first era has to.
+    cannot_tell_apart: bool = False
+    find_errors: list[Exception] = field(default_factory=list)
+    follow_errors: list[Exception] = field(default_factory=list)
     #: Starts whose answer gets lost although the run began.
     lose_answers: list[Exception] = field(default_factory=list)
 
@@ -40,12 +44,21 @@ class FakeRuntime:
             raise self.lose_answers.pop(0)
         return run
 
+    async def may_repeat_start(self) -> bool:
+        return False
+
     async def find(
         self, agent_id: UUID, prompt: str, *, key: UUID, since: datetime
-    ) -> RunRef | None:
-        return self.keys.get(key)
+    ) -> list[RunRef]:
+        if self.find_errors:
+            raise self.find_errors.pop(0)
+        if self.cannot_tell_apart:
+            return list(self.keys.values())
+        return [self.keys[key]] if key in self.keys else []
 
     async def follow(self, run: RunRef, on_text: Callable[[str], Awaitable[None]]) -> RunState:
+        if self.follow_errors:
+            raise self.follow_errors.pop(0)
         outcome = await asyncio.shield(self.runs[run.run_id])
         if isinstance(outcome, RunState):
             return outcome

@@ -16,15 +16,16 @@ from renum_sandbox.testing import RunningSandbox
 
 def settings_for(sandbox: RunningSandbox, database_url: str, **changes: object) -> Settings:
     """Everything at the sandbox; nothing of this machine's environment."""
-    return Settings.model_construct(
-        app_env="development",
-        database_url=SecretStr(database_url),
-        suna_api_url=f"{sandbox.url}/v1",
-        suna_api_key=SecretStr(sandbox.suna_api_key),
-        supabase_url=sandbox.url,
-        supabase_anon_key=SecretStr(sandbox.publishable_key),
-        **changes,
-    )
+    values: dict[str, object] = {
+        "app_env": "development",
+        "database_url": SecretStr(database_url),
+        "suna_api_url": f"{sandbox.url}/v1",
+        "suna_api_key": SecretStr(sandbox.suna_api_key),
+        "suna_max_parallel_runs": 0,
+        "supabase_url": sandbox.url,
+        "supabase_anon_key": SecretStr(sandbox.publishable_key),
+    }
+    return Settings.model_construct(**(values | changes))
 
 
 @contextmanager

@@ -12,9 +12,10 @@ from app.domain.teams import Team
 from app.infra.db.database import PostgresDatabase
 from app.infra.templates.jinja import JinjaTemplates
 from app.usecases.agent_runs import Pace
+from app.usecases.capacity import SunaCapacity
 from app.usecases.engine import Engine
+from app.usecases.limits import Limits
 from app.usecases.ports import Database
-from app.usecases.services import Limits
 from tests.builders import an_execution
 from tests.fake_runtime import FakeRuntime
 
@@ -42,6 +43,10 @@ class World:
     db: PostgresDatabase
     runtime: FakeRuntime
     heard: Heard
+    capacity: SunaCapacity | None = None
+
+    def runtime_of(self, _user_id: UUID) -> FakeRuntime:
+        return self.runtime
 
     @property
     def engine(self) -> Engine:
@@ -50,14 +55,15 @@ class World:
     def engine_on(self, db: Database) -> Engine:
         return Engine(
             db=db,
-            runtime=self.runtime,
+            runtime_of=self.runtime_of,
             templates=JinjaTemplates(),
             output=self.heard,
             limits=LIMITS,
             clock=now,
             new_id=uuid4,
             rng=Random(1),
-            pace=Pace(look_again=(0, 0), away_first=0, away_last=0, busy=0, output=0, backoff=0),
+            capacity=self.capacity,
+            pace=Pace(look_again=(0, 0), away=(0, 0), busy=(0, 0), output=0, backoff=0),
         )
 
     async def begin(self, team: Team | None = None, **asked: object) -> Execution:

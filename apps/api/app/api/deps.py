@@ -14,6 +14,7 @@ from app.core.settings import Settings
 from app.domain.errors import Unauthenticated
 from app.domain.users import Identity, User
 from app.usecases import services as _usecases
+from app.usecases.ports import AgentDirectory
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -55,6 +56,13 @@ async def _user(identity: CurrentIdentity) -> User:
 
 
 CurrentUser = Annotated[User, Depends(_user)]
+
+
+async def _agents(services: Services, identity: CurrentIdentity) -> AgentDirectory:
+    return services.suna.agents(identity)
+
+
+Agents = Annotated[AgentDirectory, Depends(_agents)]
 
 
 async def _page(

@@ -64,7 +64,11 @@ class Settings(BaseSettings):
     #: Accepted because the specification lists it; Suna has no run WebSocket to connect to.
     suna_ws_url: str = ""
     suna_api_key: SecretStr = NO_SECRET
-    suna_api_dialect: Literal["auto", "initiate", "start"] = "auto"
+    suna_api_dialect: Literal["auto", "initiate", "start", "execute"] = "auto"
+    #: In whose name Suna is asked: one account's for all, or each user's own.
+    suna_auth_mode: Literal["api_key", "forward"] = "api_key"
+    #: Of one Suna account, all processes together; 0 leaves the counting to Suna.
+    suna_max_parallel_runs: Annotated[int, Field(ge=0)] = 3
     suna_allow_insecure: bool = False
 
     supabase_url: BaseUrl = ""

@@ -17,7 +17,7 @@ TRANSACTION_POOLER_PORT = 6543
 _REQUIRED = {
     "database_url": "the PostgreSQL to use, as postgresql://user:password@host:5432/name",
     "suna_api_url": "the root of Suna's API, as https://suna.example/api",
-    "suna_api_key": "Suna's API key, as pk_...:sk_...",
+    "suna_api_key": "Suna's API key, as pk_...:sk_..., unless SUNA_AUTH_MODE=forward",
     "supabase_url": "the Supabase project, as https://<ref>.supabase.co",
     "supabase_anon_key": "the project's publishable (or anon) key",
 }
@@ -31,6 +31,7 @@ def problems_of(settings: "Settings") -> list[str]:
         f"{name.upper()} is missing: set it to {what}"
         for name, what in _REQUIRED.items()
         if not getattr(settings, name)
+        and not (name == "suna_api_key" and settings.suna_auth_mode == "forward")
     ]
     problems += _database_problems(settings)
     redis_url = settings.redis_url.get_secret_value()

@@ -1,5 +1,6 @@
 """Suna's agents as Renum shows them, a run of one, and how a run can go wrong."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -70,16 +71,21 @@ class AgentNotFound(NotFound):
         super().__init__(f"There is no agent {agent_id}.")
 
 
-class SunaUnavailable(Unavailable):
+class _PutsOff(RenumError):
+    """May know for how many seconds asking again makes no sense: `wait_s`."""
+
+    def __init__(self, message: str, *, wait_s: float | None = None) -> None:
+        self.wait_s = wait_s
+        if wait_s is not None:
+            self.retry_after_s = math.ceil(wait_s)
+        super().__init__(message)
+
+
+class SunaUnavailable(_PutsOff, Unavailable):
     """Suna does not answer, or answers 5xx or garbage. Nothing is known to have happened."""
 
     code = "suna_unavailable"
     title = "Suna is unavailable"
-
-    def __init__(self, message: str, *, wait_s: float | None = None) -> None:
-        """`wait_s` is what Suna itself asked us to wait."""
-        self.wait_s = wait_s
-        super().__init__(message)
 
 
 class SunaRefused(UpstreamRefused):
@@ -89,19 +95,28 @@ class SunaRefused(UpstreamRefused):
     title = "Suna refused the request"
 
 
-class SunaBusy(RenumError):
+class SunaTokenExpired(SunaRefused):
+    """Suna is asked in the user's name, and there is no token of theirs that still holds."""
+
+    code = "suna_token_expired"
+    title = "No token for Suna"
+
+
+class SunaBusy(_PutsOff):
     """Too many parallel runs in this Suna account: not a failure, wait and start again."""
 
     code = "suna_busy"
     title = "Suna runs as many agents as it may"
 
-    def __init__(self, message: str, *, wait_s: float | None = None) -> None:
-        """`wait_s` is what Suna itself asked us to wait."""
-        self.wait_s = wait_s
-        super().__init__(message)
+
+class StartFailed(_PutsOff):
+    """Suna failed while it started an agent, which surely does not run."""
+
+    code = "suna_start_failed"
+    title = "Suna failed to start the agent"
 
 
-class StartUnknown(RenumError):
+class StartUnknown(_PutsOff):
     """A start was sent and its answer lost: it may be running. Find it before starting again."""
 
     code = "suna_start_unknown"

@@ -6,7 +6,7 @@ whole. State changes only through the methods of `Execution`; each records the e
 `collect` hands them to the store. No I/O, no clock: the caller says what time it is.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -208,45 +208,68 @@ class Execution:
         self.journal.log(now, "info", "Execution started")
         self._tell_status()
 
-    def advance(self, now: datetime, new_id: NewId) -> list[AgentResult]:
+    def ready(self, now: datetime, new_id: NewId) -> list[AgentResult]:
         """
-        Do everything that the state now allows: skip what must not run, begin an attempt of
-        every step that is ready and has room, end the execution when nothing is left.
+        Skip what must not run, end the execution when nothing is left.
 
-        Returns the results whose attempt has to be started remotely, once this is stored. Tells
-        the status once, for whatever happened since the last time.
+        Returns what may begin by the state and by the limit of parallel steps, in plan order:
+        hand it on to `begin`, or what has to wait to `hold`.
         """
         self._require(ExecutionStatus.RUNNING)
         stopped = self._stopped_by()
-        room = self.config.parallel_limit - len(self.running())
-        begun = []
+        room = self.config.parallel_limit - sum(r.at_work for r in self.results.values())
+        ready: list[AgentResult] = []
         for step in self.plan.steps:  # plan order: a skip is seen by what depends on it
             result = self.results[step.key]
             if result.status is not AgentStatus.PENDING:
-                continue
-            if stopped:
+                if result.is_due(now) and len(ready) < room:
+                    ready.append(result)
+            elif stopped:
                 self._skip(result, now, f"{stopped.agent_name} failed")
             elif not all(self.results[k].status.is_final for k in step.needs):
                 continue
             elif not self.inputs.conditions_hold(step):
                 self._skip(result, now, "its conditions do not hold")
-            elif room > 0:
-                if not self.inputs.must_be_prepared(step):
-                    self._give(result, self.inputs.compose(step))
-                self._begin(result, now, new_id)
-                begun.append(result)
-                room -= 1
+            elif len(ready) < room:
+                ready.append(result)
         if all(r.status.is_final for r in self.results.values()):
             self._finish(now, new_id)
+        return ready
+
+    def begin(self, ready: Iterable[AgentResult], now: datetime, new_id: NewId) -> None:
+        """
+        Begin an attempt of each, to be started remotely once this is stored: of a pending step
+        the first, of a running one the next, whose `due_at` has come.
+
+        Tells the status once, for whatever happened since the last time.
+        """
+        for result in ready:
+            if result.status is AgentStatus.PENDING:
+                step = self.plan.step(result.key)
+                if not self.inputs.must_be_prepared(step):
+                    self._give(result, self.inputs.compose(step))
+            self._begin(result, now, new_id)
         if self.journal.events:
             self._tell_status()
-        return begun
 
-    def begin_again(self, key: str, now: datetime, new_id: NewId) -> AgentResult:
-        """The next attempt of a step whose `due_at` has come."""
-        result = self._running(key)
-        self._begin(result, now, new_id)
-        return result
+    def hold(self, ready: Iterable[AgentResult], now: datetime) -> None:
+        """What could begin waits until Suna has room."""
+        for result in ready:
+            if result.waiting_since is None:
+                result.waiting_since = now
+                self._changed.add(result.key)
+                self.journal.log(
+                    now, "info", f"{result.agent_name} waits until Suna has room", result
+                )
+            elif result.due_at is not None:
+                result.due_at = None  # it has come
+                self._changed.add(result.key)
+
+    def advance(self, now: datetime, new_id: NewId) -> list[AgentResult]:
+        """Everything that the state now allows: begins all that is ready, and returns it."""
+        ready = self.ready(now, new_id)
+        self.begin(ready, now, new_id)
+        return ready
 
     def prepare(self, key: str, text: str | None = None) -> str:
         """Make the input of a step that `must_be_prepared`: *text* when it has a template. Returns
@@ -262,7 +285,7 @@ class Execution:
         once the next change is collected."""
         self._texts.recall(texts)
 
-    def attach(self, key: str, run: RunRef) -> None:
+    def attach(self, key: str, run: RunRef | None) -> None:
         """Remember where the current attempt runs; the store has its own, lighter way."""
         self._running(key).run = run
 
@@ -297,6 +320,7 @@ class Execution:
             self._end(result, AgentStatus.FAILED, now)
             self.journal.log(now, "error", f"{result.agent_name} failed: {failure.message}", result)
             return
+        result.attempt_at, result.waiting_since = None, now
         self._postpone(result, now, retry_in_s)
         self.journal.log(
             now,
@@ -307,12 +331,13 @@ class Execution:
         )
 
     def wait(self, key: str, failure: Failure, now: datetime, *, delay_s: float) -> None:
-        """The attempt could not even begin: try again in *delay_s*, without using it up."""
+        """Suna surely did not start the agent: go on with this attempt in *delay_s*."""
         result = self._running(key)
-        result.attempts -= 1
         result.error_code, result.error_message = failure.code, failure.message
+        if result.waiting_since is None:  # told once, however often it is tried
+            result.waiting_since = now
+            self.journal.log(now, "info", f"{result.agent_name} waits: {failure.message}", result)
         self._postpone(result, now, delay_s)
-        self.journal.log(now, "info", f"{result.agent_name} waits: {failure.message}", result)
 
     # --- what ends it early ---------------------------------------------------------------
 
@@ -404,12 +429,18 @@ class Execution:
         return None
 
     def _begin(self, result: AgentResult, now: datetime, new_id: NewId) -> None:
+        goes_on = result.attempt_at is not None  # it has waited for Suna meanwhile
         result.status = AgentStatus.RUNNING
-        result.attempts += 1
         result.run_key, result.run = new_id(), None
         result.attempt_at, result.due_at = now, None
         result.started_at = result.started_at or now
         self._changed.add(result.key)
+        if goes_on:
+            if result.attempts == 1:
+                result.started_at = now  # nothing has run so far
+            return
+        result.attempts += 1
+        result.waiting_since = None
         self.journal.agent_started(result, result.started_at)
         again = f" again (attempt {result.attempts})" if result.attempts > 1 else ""
         self.journal.log(now, "info", f"{result.agent_name} started{again}", result)
@@ -439,7 +470,8 @@ class Execution:
         """End every step that has not ended; remote runs of theirs have to be stopped."""
         for result in self.results.values():
             if result.status is AgentStatus.RUNNING:
-                if result.run_key is not None:
+                # Without an input nothing was sent yet.
+                if result.at_work and result.input is not None:
                     result.remote_stop = RemoteStop.PENDING
                 if failure is not None:
                     result.error_code, result.error_message = failure.code, failure.message

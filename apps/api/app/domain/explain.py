@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from app.domain.agents import SunaBusy
 from app.domain.progress import ExecutionStatus
 from app.domain.reports import ExecutionReport, JobState
 from app.domain.results import AgentResult, AgentStatus, RemoteStop
@@ -27,6 +28,8 @@ class WaitsFor(StrEnum):
     RETRY = "retry"
     #: Suna runs as many agents as it may.
     SUNA_CAPACITY = "suna_capacity"
+    #: Suna does not answer; the agent was surely not started.
+    SUNA_AWAY = "suna_away"
     #: It has ended, and runs at Suna are being stopped.
     REMOTE_STOP = "remote_stop"
 
@@ -94,7 +97,7 @@ def _waits(report: ExecutionReport, job: JobState, running_limit: int) -> tuple[
             for r in report.results
             if r.remote_stop is RemoteStop.PENDING
         )
-    agents = tuple(_agent(r, report) for r in report.results if r.status is AgentStatus.RUNNING)
+    agents = tuple(_agent(r, report) for r in report.results if _waits_for_something(r))
     if job is JobState.WORKED:
         return agents
     why = {
@@ -106,18 +109,28 @@ def _waits(report: ExecutionReport, job: JobState, running_limit: int) -> tuple[
     return (Wait(waits_for=WaitsFor.WORKER, detail=why, since=since), *agents)
 
 
+def _waits_for_something(result: AgentResult) -> bool:
+    return result.status is AgentStatus.RUNNING or result.waiting_since is not None
+
+
 def _agent(result: AgentResult, report: ExecutionReport) -> Wait:
-    since = result.attempt_at or report.started_at
-    if result.due_at is not None:
-        if result.error_code == "suna_busy":
-            return _of_agent(
-                result, WaitsFor.SUNA_CAPACITY, "Suna runs as many agents as it may", since
-            )
+    at_work_since = result.attempt_at or report.started_at
+    if result.run_key is not None:
+        if result.run is None:
+            unsure = "its start is not confirmed yet"
+            return _of_agent(result, WaitsFor.AGENT_START, unsure, at_work_since)
+        return _of_agent(result, WaitsFor.AGENT_ANSWER, "it is at work", at_work_since)
+    since = result.waiting_since or at_work_since
+    if result.due_at is None:
+        full = "Renum has as many agents at work at Suna as it may"
+        return _of_agent(result, WaitsFor.SUNA_CAPACITY, full, since)
+    if result.attempt_at is None:
         failed = f"attempt {result.attempts} failed: {result.error_message}"
         return _of_agent(result, WaitsFor.RETRY, failed, since)
-    if result.run is None:
-        return _of_agent(result, WaitsFor.AGENT_START, "its start is not confirmed yet", since)
-    return _of_agent(result, WaitsFor.AGENT_ANSWER, "it is at work", since)
+    if result.error_code == SunaBusy.code:
+        full = "Suna runs as many agents as it may"
+        return _of_agent(result, WaitsFor.SUNA_CAPACITY, full, since)
+    return _of_agent(result, WaitsFor.SUNA_AWAY, result.error_message or "it is away", since)
 
 
 def _of_agent(result: AgentResult, what: WaitsFor, detail: str, since: datetime) -> Wait:
@@ -130,6 +143,14 @@ def _of_agent(result: AgentResult, what: WaitsFor, detail: str, since: datetime)
         agent_name=result.agent_name,
         attempt=result.attempts,
     )
+
+
+#: What has to happen before an agent is started (again).
+_BEFORE_A_START = {
+    WaitsFor.SUNA_CAPACITY: "Suna has room",
+    WaitsFor.SUNA_AWAY: "Suna answers again",
+    WaitsFor.RETRY: "the next attempt is due",
+}
 
 
 def _story(report: ExecutionReport, waits: Sequence[Wait]) -> tuple[str, str, datetime | None]:
@@ -147,26 +168,20 @@ def _story(report: ExecutionReport, waits: Sequence[Wait]) -> tuple[str, str, da
     first = waits[0]
     if first.waits_for is WaitsFor.WORKER:
         return f"It waits for a worker: {first.detail}.", "A worker continues it.", None
-    due = [w for w in waits if w.due_at is not None]
-    names = " and ".join(_name(w) for w in waits[:3])
-    more = f" and {len(waits) - 3} more" if len(waits) > 3 else ""
-    if len(due) == len(waits):
-        soonest = min(due, key=lambda w: w.due_at or report.deadline_at)
-        why = (
-            "Suna has room"
-            if soonest.waits_for is WaitsFor.SUNA_CAPACITY
-            else "the next attempt is due"
-        )
-        return (
-            f"It waits until {why} for {names}{more}.",
-            f"{soonest.agent_name} is started again.",
-            soonest.due_at,
-        )
-    return (
-        f"It waits for the answer of {names}{more}.",
-        "The agents that follow start when their predecessors have ended.",
-        None,
-    )
+    at_work = [w for w in waits if w.waits_for not in _BEFORE_A_START]
+    later = [w for w in waits if w.waits_for in _BEFORE_A_START]
+    due = [w for w in later if w.due_at is not None]
+    soonest = min(due, key=lambda w: w.due_at or report.deadline_at, default=None)
+    parts = [f"for the answer of {_names(at_work)}"] if at_work else []
+    if later:
+        why = _BEFORE_A_START[(soonest or later[0]).waits_for]
+        parts.append(f"until {why} for {_names(later)}")
+    summary = f"It waits {', and '.join(parts)}."
+    if soonest is not None:
+        return summary, f"{soonest.agent_name} is started again.", soonest.due_at
+    if at_work:
+        return (summary, "The agents that follow start when their predecessors have ended.", None)
+    return summary, "They are started, in turn, when agents at work at Suna have ended.", None
 
 
 def _ending(report: ExecutionReport, waits: Sequence[Wait]) -> tuple[str, str, datetime | None]:
@@ -183,5 +198,6 @@ def _ending(report: ExecutionReport, waits: Sequence[Wait]) -> tuple[str, str, d
     return summary, "Nothing by itself; a retry runs again what did not complete.", None
 
 
-def _name(wait: Wait) -> str:
-    return f"{wait.agent_name} ({wait.key})"
+def _names(waits: Sequence[Wait]) -> str:
+    names = " and ".join(f"{w.agent_name} ({w.key})" for w in waits[:3])
+    return f"{names} and {len(waits) - 3} more" if len(waits) > 3 else names

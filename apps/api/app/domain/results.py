@@ -46,9 +46,12 @@ class AgentResult:
     #: Made before the start of the current attempt, so that its run can be found again.
     run_key: UUID | None = None
     run: RunRef | None = None
+    #: When the current attempt was begun, or was gone on with after it waited for Suna.
     attempt_at: datetime | None = None
-    #: When the next attempt is due.
+    #: When it goes on by itself: with the next attempt, or with this one.
     due_at: datetime | None = None
+    #: Since when it waits, for its `due_at` or until Suna has room.
+    waiting_since: datetime | None = None
     #: What the agent is given; made before it is started. The beginning only, when too long.
     input: str | None = None
     #: Of the whole input, in UTF-8.
@@ -66,6 +69,16 @@ class AgentResult:
     remote_stop: RemoteStop = RemoteStop.NOT_NEEDED
     #: Taken over from the execution that this one retries; nothing ran for it here.
     reused: bool = False
+
+    @property
+    def at_work(self) -> bool:
+        """Whether an attempt is under way; else a running one waits for the next."""
+        return self.status is AgentStatus.RUNNING and self.run_key is not None
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether a running one may go on that waits."""
+        waits = self.status is AgentStatus.RUNNING and self.run_key is None
+        return waits and (self.due_at is None or self.due_at <= now)
 
     @property
     def input_truncated(self) -> bool:
@@ -86,4 +99,5 @@ class AgentResult:
         """Reach a final status; there is no way back from it."""
         if self.status.is_final:
             raise ValueError(f"{self.key} is already {self.status}")
-        self.status, self.completed_at, self.due_at = status, at, None
+        self.status, self.completed_at = status, at
+        self.due_at = self.waiting_since = None

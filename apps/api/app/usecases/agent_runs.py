@@ -2,16 +2,33 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
-from app.domain.agents import Answer, RunRef, RunState, RunStatus, StartUnknown, SunaUnavailable
-from app.domain.execution import Execution
+from app.domain.agents import (
+    Answer,
+    RunLost,
+    RunRef,
+    RunState,
+    RunStatus,
+    StartFailed,
+    StartUnknown,
+    SunaBusy,
+    SunaRefused,
+    SunaUnavailable,
+)
+from app.domain.execution_errors import Fenced
 from app.domain.results import AgentResult
 from app.domain.retry import Failure
-from app.usecases.ports import AgentRuntime, Clock, LiveOutput
+from app.usecases.ports import AgentRuntime, Clock
 
 logger = logging.getLogger(__name__)
+
+
+#: Stores where the attempt runs; False when that run, or this attempt, is somebody else's by now.
+Attach = Callable[[RunRef], Awaitable[bool]]
+#: Takes text of a running agent, and how many characters came before it.
+Tell = Callable[[int, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +37,9 @@ class Pace:
 
     #: Between looks for a run whose start is unknown: Suna may still be working on the request.
     look_again: tuple[float, ...] = (1.0, 3.0, 6.0)
-    #: Before the first and, doubling, up to the last try to follow a run while Suna is away.
-    away_first: float = 1.0
-    away_last: float = 30.0
-    #: Before starting again when Suna runs as many agents as it may.
-    busy: float = 10.0
+    #: Before asking again while Suna is away or full: the first time, and at most.
+    away: tuple[float, float] = (1.0, 30.0)
+    busy: tuple[float, float] = (10.0, 60.0)
     #: Between chunks of live text, per agent.
     output: float = 0.1
     #: Stretches the backoff between attempts; 0 in tests that have no time.
@@ -32,59 +47,104 @@ class Pace:
 
 
 class AgentRuns:
-    """Runs of any agent; knows nothing of steps and their order."""
+    """Runs of any agent of one user; knows nothing of steps and their order."""
 
-    def __init__(self, runtime: AgentRuntime, output: LiveOutput, clock: Clock, pace: Pace) -> None:
-        self._runtime, self._output, self._clock, self._pace = runtime, output, clock, pace
+    def __init__(self, runtime: AgentRuntime, clock: Clock, pace: Pace) -> None:
+        self._runtime, self._clock, self._pace = runtime, clock, pace
 
-    async def start(self, result: AgentResult, prompt: str, *, perhaps_started: bool) -> RunRef:
+    async def start(
+        self, result: AgentResult, prompt: str, *, perhaps_started: bool, attach: Attach
+    ) -> RunRef:
         """
-        Start the agent exactly once; when it was `perhaps_started`, look for that run first.
+        Start the agent exactly once and remember where; when it was `perhaps_started`, look for
+        that run first.
 
-        Raises StartUnknown when nobody can tell whether it runs now, and what
-        `AgentRuntime.start` does.
+        Raises StartFailed when it surely does not run, StartUnknown when nobody can tell, Fenced
+        when somebody else drives the execution by now, and what `AgentRuntime.start` does.
         """
-        key = result.run_key
-        assert key is not None  # noqa: S101  an attempt always has one
-        if perhaps_started and (found := await self._find(result, prompt, key)):
-            return found
+        if perhaps_started and (run := await self.recover(result, prompt, attach)):
+            return run
         try:
-            return await self._runtime.start(result.agent_id, prompt, key=key)
-        except StartUnknown:
-            if found := await self._find(result, prompt, key):
-                return found
-            raise
+            run = await self._start(result, prompt)
+        except StartUnknown as error:
+            if run := await self.recover(result, prompt, attach):
+                return run
+            raise StartFailed(str(error), wait_s=error.wait_s) from error
+        if not await attach(run):
+            await self._stop_surplus(run)
+            raise Fenced("Somebody else has started this agent.")
+        return run
 
-    async def follow(
-        self, execution: Execution, result: AgentResult, run: RunRef
-    ) -> Answer | Failure:
+    async def recover(self, result: AgentResult, prompt: str, attach: Attach) -> RunRef | None:
+        """
+        The run of a start that may have happened; None when it surely has not.
+
+        However long Suna is away meanwhile: a run that nobody knows costs money too. Raises
+        StartUnknown when nobody can tell.
+        """
+        # Suna may still be working on what it was asked: nothing found once means little.
+        looks = iter((*self._pace.look_again, None))
+        away = self._pace.away[0]
+        while True:
+            try:
+                for run in await self._candidates(result, prompt):
+                    if await attach(run):
+                        return run
+            except SunaUnavailable as error:
+                logger.warning("a run cannot be looked for: %s", error)
+                await asyncio.sleep(max(away, error.wait_s or 0.0))
+                away = min(self._pace.away[1], away * 2)
+                continue
+            except SunaRefused as error:
+                raise StartUnknown(f"It is unknown whether the agent runs. {error}") from error
+            if (pause := next(looks)) is None:
+                return None
+            await asyncio.sleep(pause)
+
+    async def _candidates(self, result: AgentResult, prompt: str) -> Sequence[RunRef]:
+        assert result.run_key is not None  # noqa: S101  an attempt always has one
+        if await self._runtime.may_repeat_start():
+            try:
+                return [await self._start(result, prompt)]
+            except (StartUnknown, SunaBusy) as error:
+                raise SunaUnavailable(str(error), wait_s=error.wait_s) from error
+        return await self._runtime.find(
+            result.agent_id,
+            prompt,
+            key=result.run_key,
+            since=result.attempt_at or self._clock(),
+        )
+
+    async def _stop_surplus(self, run: RunRef) -> None:
+        """A worker that stood still for long has started what another one had started already."""
+        logger.error("run %s was started although another worker drives it: stopping", run.run_id)
+        try:
+            await self._runtime.stop(run)
+        except (SunaUnavailable, SunaRefused, RunLost) as error:
+            logger.warning("surplus run %s was not stopped: %s", run.run_id, error)
+
+    async def _start(self, result: AgentResult, prompt: str) -> RunRef:
+        assert result.run_key is not None  # noqa: S101  an attempt always has one
+        return await self._runtime.start(result.agent_id, prompt, key=result.run_key)
+
+    async def follow(self, run: RunRef, tell: Tell) -> Answer | Failure:
         """
         Wait for the end, however long Suna is away meanwhile: the run costs money already.
+        *tell* is given what the agent says while it works.
 
-        Raises RunLost.
+        Raises RunLost, SunaRefused.
         """
-        delay = self._pace.away_first
+        delay = self._pace.away[0]
         while True:
-            chunks = _Chunks(self._output, execution, result, self._pace.output)
+            text = _LiveText(tell, self._pace.output)  # a stream that is begun again repeats itself
             try:
-                state = await self._runtime.follow(run, chunks.add)
-                await chunks.flush()
+                state = await self._runtime.follow(run, text.add)
+                await text.flush()
                 return await self._conclude(run, state)
             except SunaUnavailable as error:
                 logger.warning("run %s cannot be followed: %s", run.run_id, error)
-                await asyncio.sleep(delay)
-                delay = min(self._pace.away_last, delay * 2)
-
-    async def _find(self, result: AgentResult, prompt: str, key: UUID) -> RunRef | None:
-        """Look for a run that may have been started, until Suna surely did what it was asked."""
-        since = result.attempt_at or self._clock()
-        for delay in (*self._pace.look_again, None):
-            found = await self._runtime.find(result.agent_id, prompt, key=key, since=since)
-            old = (self._clock() - since).total_seconds() > sum(self._pace.look_again)
-            if found or delay is None or old:
-                return found
-            await asyncio.sleep(delay)
-        return None
+                await asyncio.sleep(max(delay, error.wait_s or 0.0))
+                delay = min(self._pace.away[1], delay * 2)
 
     async def _conclude(self, run: RunRef, state: RunState) -> Answer | Failure:
         if state.error:
@@ -110,13 +170,11 @@ class AgentRuns:
         )
 
 
-class _Chunks:
-    """Gathers live text, so that watchers do not get every word in a message of its own."""
+class _LiveText:
+    """Gathers what a run says, so that watchers do not get every word in a message of its own."""
 
-    def __init__(
-        self, output: LiveOutput, execution: Execution, result: AgentResult, every_s: float
-    ) -> None:
-        self._output, self._execution, self._result = output, execution, result
+    def __init__(self, tell: Tell, every_s: float) -> None:
+        self._tell = tell
         self._every_s = every_s
         self._waiting = ""
         self._offset = 0
@@ -132,11 +190,5 @@ class _Chunks:
             return
         text, self._waiting = self._waiting, ""
         self._due = asyncio.get_running_loop().time() + self._every_s
-        await self._output.publish(
-            self._execution.user_id,
-            execution_id=self._execution.id,
-            result=self._result,
-            offset=self._offset,
-            text=text,
-        )
+        await self._tell(self._offset, text)
         self._offset += len(text)

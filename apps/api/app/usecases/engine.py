@@ -19,11 +19,13 @@ from app.domain.agents import (
     Answer,
     RunLost,
     RunRef,
+    StartFailed,
     StartUnknown,
     SunaBusy,
     SunaRefused,
     SunaUnavailable,
 )
+from app.domain.errors import RenumError
 from app.domain.execution import Execution
 from app.domain.execution_errors import Fenced
 from app.domain.results import AgentResult
@@ -31,14 +33,17 @@ from app.domain.retry import Failure, retry_delay_s
 from app.domain.templates import TemplateFailed
 from app.domain.texts import TextField
 from app.usecases.agent_runs import AgentRuns, Pace
+from app.usecases.capacity import SunaCapacity
 from app.usecases.executions import store, whole_input
+from app.usecases.limits import Limits
 from app.usecases.ports import AgentRuntime, Clock, Database, LiveOutput, NewId, Templates
-from app.usecases.services import Limits
 
 logger = logging.getLogger(__name__)
 
 #: Claims without progress after which an execution is given up instead of looping for ever.
 MAX_CLAIMS = 10
+#: Nobody takes a worker's executions over before its heart has missed beats for longer than this.
+_SURELY_OURS_S = 2.0
 
 _TIMEOUT = Failure(
     code="execution_timeout", message="The execution's time is over.", retryable=False
@@ -52,10 +57,18 @@ _GAVE_UP = Failure(
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The attempt could not begin; it does not count."""
+    """Suna surely did not start the agent: the attempt goes on later."""
 
     failure: Failure
-    delay_s: float
+    first_s: float
+    last_s: float
+    asked_s: float | None
+
+    def delay_s(self, waited: timedelta) -> float:
+        """Half of what was waited so far, within the bounds; at least what Suna asked for."""
+        return max(
+            min(self.last_s, max(self.first_s, waited.total_seconds() / 2)), self.asked_s or 0.0
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +86,16 @@ class Engine:
     """Everything that driving an execution needs."""
 
     db: Database
-    runtime: AgentRuntime
+    #: Runs agents for the user of an execution.
+    runtime_of: Callable[[UUID], AgentRuntime]
     templates: Templates
     output: LiveOutput
     limits: Limits
     clock: Clock
     new_id: NewId
     rng: Random
+    #: None where Suna itself does the counting.
+    capacity: SunaCapacity | None = None
     pace: Pace = field(default_factory=Pace)
 
     async def drive(self, execution_id: UUID) -> None:
@@ -131,46 +147,76 @@ class _Drive:
     def __init__(self, engine: Engine, execution: Execution) -> None:
         self._engine = engine
         self._execution = execution
-        self._runs = AgentRuns(engine.runtime, engine.output, engine.clock, engine.pace)
+        self._runs = AgentRuns(engine.runtime_of(execution.user_id), engine.clock, engine.pace)
         # Steps change the execution in turn: each change is stored before the next one begins.
         self._turn = asyncio.Lock()
+        #: Waits for room at Suna, for all steps that need some.
+        self._in_line: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             for result in self._execution.running():
-                group.create_task(self._run_step(group, result, taken_over=True))
+                if result.run_key is None:
+                    group.create_task(self._when_due(group, result))
+                else:
+                    group.create_task(self._run_attempt(group, result, taken_over=True))
             await self._change(group, lambda _now: None)
 
-    async def _run_step(
+    async def _run_attempt(
         self, group: asyncio.TaskGroup, result: AgentResult, *, taken_over: bool = False
     ) -> None:
-        while not result.status.is_final:
-            if result.due_at is not None:
-                await self._begin_again(result, result.due_at)
-                taken_over = False
-            outcome = await self._attempt(result, taken_over=taken_over)
-            taken_over = False
-            await self._change(group, partial(self._record, result, outcome))
+        outcome = await self._attempt(result, taken_over=taken_over)
+        await self._change(group, partial(self._record, result, outcome))
+        if not result.status.is_final:
+            await self._when_due(group, result)
 
-    async def _begin_again(self, result: AgentResult, due_at: datetime) -> None:
-        engine = self._engine
-        await asyncio.sleep(max(0.0, (due_at - engine.clock()).total_seconds()))
-        async with self._turn:
-            self._execution.begin_again(result.key, engine.clock(), engine.new_id)
-            await engine.save(self._execution)
+    async def _when_due(self, group: asyncio.TaskGroup, result: AgentResult) -> None:
+        """Let a step go on at its time; when there is no room for it then, it is begun by the
+        change that makes some."""
+        due_at = result.due_at
+        if due_at is not None:
+            await asyncio.sleep(max(0.0, (due_at - self._engine.clock()).total_seconds()))
+        await self._change(group, lambda _now: None, due_at=due_at)
 
-    async def _change(self, group: asyncio.TaskGroup, change: Callable[[datetime], None]) -> None:
-        """Apply a change, do what it allows, store both at once, start what may start."""
+    async def _change(
+        self,
+        group: asyncio.TaskGroup,
+        change: Callable[[datetime], None],
+        *,
+        due_at: datetime | None = None,
+    ) -> None:
+        """Apply a change, do what it allows, store both at once, start what may start. *due_at*
+        has come, whatever the clock says: timers are sometimes early by a hair."""
         engine, execution = self._engine, self._execution
         async with self._turn:
             now = engine.clock()
+            if due_at is not None:
+                now = max(now, due_at)
             change(now)
             await self._recall(execution.inputs.missing_for_conditions())
-            begun = execution.advance(now, engine.new_id)
-            if execution.has_changed:
-                await engine.save(execution)
+            ready = execution.ready(now, engine.new_id)
+            if ready and engine.capacity is not None:
+                begun = await engine.capacity.begin(execution, ready, now)
+            else:
+                begun = ready
+                execution.begin(ready, now, engine.new_id)
+                if execution.has_changed:
+                    await engine.save(execution)
         for result in begun:
-            group.create_task(self._run_step(group, result))
+            group.create_task(self._run_attempt(group, result))
+        if engine.capacity is not None:
+            engine.capacity.freed()
+            if execution.status.is_final and self._in_line:
+                self._in_line.cancel()
+            elif len(begun) < len(ready) and not self._in_line:
+                waiting = self._when_there_is_room(group, engine.capacity)
+                self._in_line = group.create_task(waiting)
+
+    async def _when_there_is_room(self, group: asyncio.TaskGroup, capacity: SunaCapacity) -> None:
+        """Try again what Suna has no room for, when it may have some."""
+        await capacity.turn_of(self._execution.id)
+        self._in_line = None
+        await self._change(group, lambda _now: None)
 
     async def _recall(self, keys: Sequence[str]) -> None:
         """Have outputs at hand that are too long for their rows."""
@@ -180,7 +226,7 @@ class _Drive:
             self._execution.recall(texts)
 
     def _record(self, result: AgentResult, outcome: Outcome, now: datetime) -> None:
-        execution = self._execution
+        execution, pace = self._execution, self._engine.pace
         match outcome:
             case Answer():
                 execution.complete(result.key, outcome, now)
@@ -191,46 +237,61 @@ class _Drive:
                     retry_failed=execution.config.retry_failed,
                     rng=self._engine.rng,
                 )
-                stretched = None if delay is None else delay * self._engine.pace.backoff
-                execution.fail(result.key, outcome, now, retry_in_s=stretched)
+                if delay is not None:
+                    delay *= pace.backoff
+                    left = self._left_s(result)
+                    # An attempt that could only begin when the agent's time is over is none.
+                    delay = None if left is not None and delay >= left else delay
+                execution.fail(result.key, outcome, now, retry_in_s=delay)
             case StillRuns():
                 execution.fail(result.key, outcome.failure, now, retry_in_s=None, still_runs=True)
             case Wait():
-                execution.wait(result.key, outcome.failure, now, delay_s=outcome.delay_s)
+                delay = outcome.delay_s(now - (result.waiting_since or now))
+                execution.wait(result.key, outcome.failure, now, delay_s=delay)
 
     async def _attempt(self, result: AgentResult, *, taken_over: bool) -> Outcome:
-        minutes = self._execution.plan.step(result.key).timeout_minutes
         try:
-            async with asyncio.timeout(self._left_s(result, minutes)):
-                if result.run is None:
-                    # Nothing is started before its input is stored.
-                    perhaps_started = taken_over and result.input is not None
-                    prompt = await self._prompt(result)
-                    run = await self._runs.start(result, prompt, perhaps_started=perhaps_started)
-                    await self._attach(result, run)
-                else:
-                    run = result.run
-                return await self._runs.follow(self._execution, result, run)
+            # Nothing is started before its input is stored; outside of the agent's time, which
+            # must not end in the middle of that.
+            perhaps_started = taken_over and result.input is not None
+            prompt = "" if result.run else await self._prompt(result)
+            async with asyncio.timeout(self._left_s(result)):
+                if not result.run:
+                    await self._check_fence(result)
+                    await self._runs.start(
+                        result,
+                        prompt,
+                        perhaps_started=perhaps_started,
+                        attach=partial(self._attach, result),
+                    )
+                assert result.run is not None  # noqa: S101  attached by now
+                return await self._runs.follow(result.run, partial(self._tell, result))
         except TimeoutError:
-            late = Failure(
-                code="agent_timeout",
-                message=f"The agent did not end within {minutes} min.",
-                retryable=False,
+            minutes = self._execution.plan.step(result.key).timeout_minutes
+            return StillRuns(
+                Failure(
+                    code="agent_timeout",
+                    message=f"The agent did not end within {minutes} min.",
+                    retryable=False,
+                )
             )
-            return StillRuns(late)
         except SunaBusy as error:
-            failure = Failure(code=error.code, message=str(error), retryable=True)
-            return Wait(failure, error.wait_s or self._engine.pace.busy)
-        except SunaUnavailable as error:
-            return Failure(
-                code=error.code, message=str(error), retryable=True, retry_after_s=error.wait_s
-            )
-        except (StartUnknown, RunLost) as error:
-            return Failure(code=error.code, message=str(error), retryable=True)
-        except (SunaRefused, AgentNotFound, TemplateFailed) as error:
-            return Failure(code=error.code, message=str(error), retryable=False)
+            return Wait(_failure(error), *self._engine.pace.busy, asked_s=error.wait_s)
+        except SunaUnavailable as error:  # of the start: a run that works is waited for
+            return Wait(_failure(error), *self._engine.pace.away, asked_s=error.wait_s)
+        except StartFailed as error:
+            return _failure(error, retryable=True, retry_after_s=error.wait_s)
+        except RunLost as error:
+            return _failure(error, retryable=True)
+        except (StartUnknown, SunaRefused) as error:
+            refused_at_start = isinstance(error, SunaRefused) and result.run is None
+            return _failure(error) if refused_at_start else StillRuns(_failure(error))
+        except (AgentNotFound, TemplateFailed) as error:
+            return _failure(error)
 
-    def _left_s(self, result: AgentResult, minutes: int | None) -> float | None:
+    def _left_s(self, result: AgentResult) -> float | None:
+        """Seconds that the agent's own limit leaves it; None without one."""
+        minutes = self._execution.plan.step(result.key).timeout_minutes
         if minutes is None or result.started_at is None:
             return None
         ends = result.started_at + timedelta(minutes=minutes)
@@ -254,7 +315,39 @@ class _Drive:
             await engine.save(execution)
         return prompt
 
-    async def _attach(self, result: AgentResult, run: RunRef) -> None:
+    async def _check_fence(self, result: AgentResult) -> None:
+        """
+        Raises Fenced when this worker has stood still for so long that another one may be at work.
+
+        Until then nobody can have taken over, and the start costs no round trip more.
+        """
+        began = result.attempt_at or self._engine.clock()
+        if (self._engine.clock() - began).total_seconds() > _SURELY_OURS_S:
+            async with self._engine.db.reading() as tx:
+                await tx.executions.require_fence(self._execution)
+
+    async def _attach(self, result: AgentResult, run: RunRef) -> bool:
+        # First in memory, so that it is not forgotten when the agent's time ends right now.
         self._execution.attach(result.key, run)
         async with self._engine.db.reading() as tx:
-            await tx.executions.attach(self._execution.id, result)
+            ours = await tx.executions.attach(self._execution.id, result, run)
+        if not ours:
+            self._execution.attach(result.key, None)
+        return ours
+
+    async def _tell(self, result: AgentResult, offset: int, text: str) -> None:
+        await self._engine.output.publish(
+            self._execution.user_id,
+            execution_id=self._execution.id,
+            result=result,
+            offset=offset,
+            text=text,
+        )
+
+
+def _failure(
+    error: RenumError, *, retryable: bool = False, retry_after_s: float | None = None
+) -> Failure:
+    return Failure(
+        code=error.code, message=str(error), retryable=retryable, retry_after_s=retry_after_s
+    )

@@ -16,8 +16,8 @@ from app.domain.teams import Team, TeamNotActive, TeamStatus
 from app.domain.templates import Examine
 from app.domain.texts import TextField
 from app.domain.workflow import compile_plan
+from app.usecases.limits import Limits
 from app.usecases.ports import Database, NewId, Transaction
-from app.usecases.services import Limits
 
 
 async def execute_team(
@@ -147,8 +147,9 @@ async def explain_execution(
 ) -> Explanation:
     """What it waits for, and what happens next. Raises ExecutionNotFound."""
     async with db.reading() as tx:
-        report = await tx.reports.report(execution_id, user_id=user_id)
+        # In this order: an execution that ends in between has ended, and needs no job.
         job = await tx.jobs.state(execution_id)
+        report = await tx.reports.report(execution_id, user_id=user_id)
     return explain(report, job, running_limit=limits.running)
 
 

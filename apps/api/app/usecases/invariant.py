@@ -10,8 +10,8 @@ from datetime import datetime
 
 from app.domain.reports import Stuck, StuckKind
 from app.usecases.executions import promote_waiting
+from app.usecases.limits import Limits
 from app.usecases.ports import Database, QueueDepth
-from app.usecases.services import Limits
 
 logger = logging.getLogger(__name__)
 

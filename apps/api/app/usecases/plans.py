@@ -8,11 +8,11 @@ from app.domain.execution import ExecutionConfig
 from app.domain.inputs import Inputs
 from app.domain.preview import Estimate, PlannedStep, TeamPlan, preview_inputs
 from app.domain.reports import History
-from app.domain.teams import AgentDraft, WorkflowType
+from app.domain.teams import AgentDraft, TeamStatus, WorkflowType
 from app.domain.templates import TemplateFailed
 from app.domain.workflow import Plan, Step, compile_plan
+from app.usecases.limits import Limits
 from app.usecases.ports import AgentDirectory, Database, NewId, Templates
-from app.usecases.services import Limits
 from app.usecases.teams import assemble
 
 #: Stands for the prompt of a run that nobody has asked for yet.
@@ -39,7 +39,7 @@ async def plan_team(
     return TeamPlan(
         steps=await _steps(templates, plan, prompt, context, limit_s=limits.preview_s),
         estimate=Estimate.of(history, timeout_s=config.timeout_minutes * 60),
-        starts_now=running < limits.running and queued == 0,
+        starts_now=team.status is TeamStatus.ACTIVE and running < limits.running and queued == 0,
     )
 
 

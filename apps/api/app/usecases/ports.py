@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from app.common.breaker import BreakerState
 from app.common.paging import Page, Paged
 from app.domain.agents import Agent, AgentListing, Answer, RunRef, RunState
 from app.domain.events import Event, ExecutionLog, StoredEvent
@@ -31,6 +32,7 @@ from app.domain.teams import Team, TeamSummary
 from app.domain.templates import TemplateUse
 from app.domain.texts import TextField
 from app.domain.users import Identity, Session
+from app.usecases.limits import SunaLimit
 
 
 class Clock(Protocol):
@@ -59,6 +61,10 @@ class IdentityProvider(Protocol):
     async def logout(self, access_token: str) -> None:
         """End this session only; one that is already over is fine. Raises AuthUnavailable."""
 
+    @property
+    def breaker(self) -> BreakerState:
+        """Whether it is asked at all right now."""
+
     async def health(self) -> None:
         """Return when the service answers; raises AuthUnavailable."""
 
@@ -69,7 +75,7 @@ class TokenVerifier(Protocol):
 
 
 class AgentDirectory(Protocol):
-    """The agents that teams can be made of; cached, and stale rather than gone."""
+    """The agents that one user's teams can be made of; cached, and stale rather than gone."""
 
     async def list(self) -> AgentListing:
         """All agents, by name. Raises SunaUnavailable, SunaRefused."""
@@ -80,7 +86,7 @@ class AgentDirectory(Protocol):
 
 class AgentRuntime(Protocol):
     """
-    Runs agents on Suna. One call is one attempt: the engine retries, nobody else.
+    Runs agents on Suna for one user. One call is one attempt: the engine retries, nobody else.
 
     A run's status is what `status` says; the text that `follow` brings early is for the eye.
     """
@@ -94,12 +100,20 @@ class AgentRuntime(Protocol):
         started, wait), StartUnknown (perhaps started: `find` it), SunaRefused, AgentNotFound.
         """
 
+    async def may_repeat_start(self) -> bool:
+        """Whether a `start` with the same key is the same run, however often it is sent. Raises
+        SunaUnavailable, SunaRefused."""
+
     async def find(
         self, agent_id: UUID, prompt: str, *, key: UUID, since: datetime
-    ) -> RunRef | None:
-        """The run that `start` with the same arguments made at or after `since`, if it did.
+    ) -> list[RunRef]:
+        """
+        Runs that `start` with the same arguments may have made at or after `since`; more than one
+        where the same was asked several times.
 
-        None means: surely not started. Raises SunaUnavailable, SunaRefused."""
+        None means: surely not started. Raises StartUnknown where that cannot be told,
+        SunaUnavailable, SunaRefused.
+        """
 
     async def follow(self, run: RunRef, on_text: Callable[[str], Awaitable[None]]) -> RunState:
         """
@@ -122,6 +136,20 @@ class AgentRuntime(Protocol):
         """Stop a run that still runs; one that has ended is left alone.
 
         Returns when Suna confirms that it no longer runs. Raises SunaUnavailable, SunaRefused."""
+
+
+class Suna(Protocol):
+    """The platform that the agents live on; whom it is asked for decides which account it is."""
+
+    def runtime(self, user_id: UUID) -> AgentRuntime:
+        """For what goes on in the background, when its user is not there."""
+
+    def agents(self, identity: Identity) -> AgentDirectory:
+        """For a request of a user."""
+
+    @property
+    def breaker(self) -> BreakerState:
+        """Whether it is asked at all right now."""
 
     async def health(self) -> None:
         """Return when Suna answers; raises SunaUnavailable."""
@@ -183,9 +211,13 @@ class Executions(Protocol):
         `supersede` also raises it, which ends whoever drives the execution.
         """
 
-    async def attach(self, execution_id: UUID, result: AgentResult) -> None:
+    async def require_fence(self, execution: Execution) -> None:
+        """Raises Fenced when somebody else has taken it over."""
+
+    async def attach(self, execution_id: UUID, result: AgentResult, run: RunRef) -> bool:
         """
-        Store where the current attempt of a result runs.
+        Store where the current attempt of a result runs. False when the run belongs to another
+        result, or the attempt has another run, or is over.
 
         Needs no fence: it adds a fact to the attempt with this `run_key`, and whoever holds the
         execution by now wants to know it.
@@ -199,8 +231,8 @@ class Executions(Protocol):
     async def next_pending(self, user_id: UUID) -> Execution | None:
         """The one that has waited longest, locked until the transaction ends."""
 
-    async def stops(self, execution_id: UUID) -> list[AgentResult]:
-        """Results whose remote run is still to be stopped."""
+    async def stops(self, execution_id: UUID) -> tuple[UUID, list[AgentResult]]:
+        """Whose execution it is, and its results whose remote run is still to be stopped."""
 
     async def set_remote_stop(self, execution_id: UUID, key: str, state: RemoteStop) -> None: ...
 
@@ -208,6 +240,23 @@ class Executions(Protocol):
         self, execution_id: UUID, field: TextField, keys: Sequence[str]
     ) -> dict[str, str]:
         """Whole texts of results that hold only their beginning, by key."""
+
+
+class Capacity(Protocol):
+    """Who may have an agent at work at Suna, by the rows."""
+
+    async def admit(
+        self, limit: SunaLimit, execution_id: UUID, keys: Sequence[str], *, user_id: UUID
+    ) -> set[str]:
+        """
+        Those of *keys* whose turn it is, so many as there is room for; begin them in this
+        transaction, which nobody else of the same account overtakes.
+
+        Users take turns: whose agents are fewer at Suna comes first, then who waits longest.
+        """
+
+    async def next_in_line(self, limit: SunaLimit) -> set[UUID]:
+        """Executions with a waiting step for which there is room."""
 
 
 class Reports(Protocol):
@@ -297,6 +346,8 @@ class Transaction(Protocol):
     def teams(self) -> Teams: ...
     @property
     def executions(self) -> Executions: ...
+    @property
+    def capacity(self) -> Capacity: ...
     @property
     def reports(self) -> Reports: ...
     @property

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
+from app.usecases.limits import Limits
 from app.usecases.ports import (
-    AgentDirectory,
-    AgentRuntime,
     Clock,
     Database,
     IdentityProvider,
@@ -12,19 +11,10 @@ from app.usecases.ports import (
     LiveStream,
     NewId,
     Reachable,
+    Suna,
     Templates,
     TokenVerifier,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Per user: executions that run at once, and that may wait."""
-
-    running: int
-    queued: int
-    #: Seconds that the templates of one preview may take together; others want to see theirs.
-    preview_s: float = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +22,7 @@ class Services:
     """The ports with their adapters behind them."""
 
     db: Database
-    agents: AgentDirectory
-    runtime: AgentRuntime
+    suna: Suna
     templates: Templates
     #: None where PostgreSQL rings the doorbell.
     redis: Reachable | None

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import aiohttp
 import pytest
 
+from app.common.breaker import Breaker
 from app.domain.agents import (
     AgentNotFound,
     RunLost,
@@ -17,10 +18,13 @@ from app.domain.agents import (
     SunaRefused,
     SunaUnavailable,
 )
-from app.infra.suna.dialects import DIALECTS, detect
-from app.infra.suna.directory import SunaAgentDirectory
+from app.infra.suna.credentials import ApiKey
+from app.infra.suna.dialects import DialectFinder
+from app.infra.suna.directory import AgentLists, SunaAgentDirectory
 from app.infra.suna.http import SunaHttp
 from app.infra.suna.runtime import Pace, SunaAgentRuntime
+from app.infra.suna.threads import Start
+from renum_sandbox.constants import SUNA_API_KEY
 from renum_sandbox.testing import RunningSandbox, running_sandbox
 
 BASES = {"initiate": "/api", "start": "/v1"}
@@ -40,26 +44,38 @@ def no_faults(sandbox: RunningSandbox) -> Iterator[None]:
 
 @pytest.fixture
 async def session(sandbox: RunningSandbox) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(headers={"X-API-Key": sandbox.suna_api_key}) as session:
+    async with aiohttp.ClientSession() as session:
         yield session
+
+
+def http_to(session: aiohttp.ClientSession, url: str, key: str = SUNA_API_KEY) -> SunaHttp:
+    return SunaHttp(session, url, ApiKey(key), Breaker("suna"))
+
+
+def speaking(session: aiohttp.ClientSession, http: SunaHttp) -> DialectFinder:
+    return DialectFinder(session, http.base_url, "auto")
+
+
+def directory_of(http: SunaHttp) -> SunaAgentDirectory:
+    return SunaAgentDirectory(http, AgentLists().of(None))
 
 
 @pytest.fixture(params=BASES)
 def http(
     request: pytest.FixtureRequest, session: aiohttp.ClientSession, sandbox: RunningSandbox
 ) -> SunaHttp:
-    return SunaHttp(session, sandbox.url + BASES[request.param])
+    return http_to(session, sandbox.url + BASES[request.param])
 
 
 @pytest.fixture
 def runtime(session: aiohttp.ClientSession, http: SunaHttp) -> SunaAgentRuntime:
-    pace = Pace(poll=(0.01,), first_seconds=0.05, look_again=0.01)
-    return SunaAgentRuntime(session, http, dialect=None, pace=pace)
+    pace = Pace(poll=(0.01,), first_seconds=0.05, look_again=(0.01,))
+    return SunaAgentRuntime(http, speaking(session, http), pace=pace)
 
 
 @pytest.fixture
 async def agents(http: SunaHttp) -> dict[str, UUID]:
-    listing = await SunaAgentDirectory(http).list()
+    listing = await directory_of(http).list()
     return {a.name: a.id for a in listing.agents}
 
 
@@ -145,23 +161,21 @@ async def test_a_start_whose_answer_is_lost_is_found(
 ) -> None:
     key, prompt = uuid4(), f"Sell something quite unusual {uuid4()}"
     since = datetime.now(UTC)
-    assert await runtime.find(agents["Copywriter"], prompt, key=key, since=since) is None
+    assert await runtime.find(agents["Copywriter"], prompt, key=key, since=since) == []
     sandbox.fault("start", "drop-answer")
     with pytest.raises(StartUnknown):
         await runtime.start(agents["Copywriter"], prompt, key=key)
-    found = await runtime.find(agents["Copywriter"], prompt, key=key, since=since)
-    assert found is not None
+    (found,) = await runtime.find(agents["Copywriter"], prompt, key=key, since=since)
     started = [s for s in sandbox.starts() if s["prompt"] == prompt]
     assert [s["run_id"] for s in started] == [found.run_id]
 
 
 async def test_nobody_listening_means_surely_not_started(session: aiohttp.ClientSession) -> None:
-    http = SunaHttp(session, "http://127.0.0.1:9/v1")
-    runtime = SunaAgentRuntime(session, http, dialect=DIALECTS["start"])
+    http = http_to(session, "http://127.0.0.1:9/v1")
     with pytest.raises(SunaUnavailable):
-        await runtime.start(uuid4(), "Sell", key=uuid4())
+        await Start(optimistic=True).start(http, uuid4(), "Sell", uuid4())
     with pytest.raises(SunaUnavailable):
-        await runtime.health()
+        await http.health()
 
 
 @pytest.mark.parametrize("fault", ["500", "503", "429"])
@@ -196,27 +210,28 @@ async def test_a_run_nobody_knows_is_lost(runtime: SunaAgentRuntime) -> None:
 
 
 async def test_the_dialect_is_found(session: aiohttp.ClientSession, http: SunaHttp) -> None:
-    assert BASES[(await detect(session, http.base_url)).name] in http.base_url
+    assert BASES[(await speaking(session, http).find()).name] in http.base_url
 
 
 async def test_no_dialect_is_a_clear_message(
     session: aiohttp.ClientSession, sandbox: RunningSandbox
 ) -> None:
     with pytest.raises(SunaRefused, match="SUNA_API_URL"):
-        await detect(session, f"{sandbox.url}/elsewhere")
+        await DialectFinder(session, f"{sandbox.url}/elsewhere", "auto").find()
 
 
 async def test_a_wrong_key_is_refused(sandbox: RunningSandbox) -> None:
-    async with aiohttp.ClientSession(headers={"X-API-Key": "pk_x:sk_x"}) as session:
+    async with aiohttp.ClientSession() as session:
         with pytest.raises(SunaRefused, match="SUNA_API_KEY"):
-            await SunaAgentDirectory(SunaHttp(session, f"{sandbox.url}/v1")).list()
+            await directory_of(http_to(session, f"{sandbox.url}/v1", "pk_x:sk_x")).list()
 
 
 async def test_agents_are_cached_and_served_stale_while_suna_is_away(
     session: aiohttp.ClientSession, sandbox: RunningSandbox
 ) -> None:
     now = 0.0
-    directory = SunaAgentDirectory(SunaHttp(session, f"{sandbox.url}/v1"), clock=lambda: now)
+    lists = AgentLists(clock=lambda: now)
+    directory = SunaAgentDirectory(http_to(session, f"{sandbox.url}/v1"), lists.of(None))
     fresh = await directory.list()
     assert len(fresh.agents) == 6
     sandbox.fault("agents", "503", times=99)
@@ -231,7 +246,7 @@ async def test_agents_are_cached_and_served_stale_while_suna_is_away(
 async def test_one_agent_is_found_and_an_unknown_one_is_not(
     http: SunaHttp, agents: dict[str, UUID]
 ) -> None:
-    directory = SunaAgentDirectory(http)
+    directory = directory_of(http)
     editor = await directory.get(agents["Editor"])
     assert editor.name == "Editor"
     assert editor.capabilities
@@ -246,4 +261,4 @@ async def test_since_leaves_out_older_threads(
     await runtime.start(agents["Copywriter"], prompt, key=uuid4())
     later = datetime.now(UTC) + timedelta(minutes=1)
     # In the later dialect it is the key that nobody started with.
-    assert await runtime.find(agents["Copywriter"], prompt, key=uuid4(), since=later) is None
+    assert await runtime.find(agents["Copywriter"], prompt, key=uuid4(), since=later) == []

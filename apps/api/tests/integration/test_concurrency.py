@@ -17,7 +17,7 @@ from app.infra.db.database import PostgresDatabase, create_pool
 from app.infra.queue.worker import QueueWorker
 from app.infra.templates.jinja import JinjaTemplates
 from app.usecases.executions import cancel_execution, execute_team
-from app.usecases.services import Limits
+from app.usecases.limits import Limits
 from app.usecases.teams import TeamChanges, delete_team, update_team
 from tests.builders import a_team, an_agent
 from tests.fake_runtime import FakeRuntime

@@ -20,8 +20,8 @@ from app.infra.templates.jinja import JinjaTemplates
 from app.usecases.agent_runs import Pace
 from app.usecases.engine import Engine
 from app.usecases.executions import cancel_execution
+from app.usecases.limits import Limits
 from app.usecases.remote_stop import stop_runs
-from app.usecases.services import Limits
 from tests.builders import a_team, an_agent, an_execution
 from tests.fake_runtime import FakeRuntime
 
@@ -40,10 +40,13 @@ class Stack:
         self.url, self.db = url, db
         self.runtime = FakeRuntime()
 
+    def runtime_of(self, _user_id: UUID) -> FakeRuntime:
+        return self.runtime
+
     def worker(self) -> QueueWorker:
         engine = Engine(
             db=self.db,
-            runtime=self.runtime,
+            runtime_of=self.runtime_of,
             templates=JinjaTemplates(),
             output=Silent(),
             limits=LIMITS,
@@ -54,7 +57,9 @@ class Stack:
         )
 
         async def stop(execution_id: UUID, last: bool) -> None:
-            await stop_runs(self.db, self.runtime, execution_id, last=last)
+            await stop_runs(
+                self.db, self.runtime_of, execution_id, now=datetime.now(UTC), last=last
+            )
 
         return QueueWorker(
             self.url, drive=engine.drive, stop_runs=stop, repair=_rest, concurrency=50

@@ -71,6 +71,24 @@ def waiting_for_room() -> Execution:
     return execution
 
 
+def waiting_for_suna() -> Execution:
+    execution = running()
+    execution.wait("a", AWAY, LATER, delay_s=8)
+    return execution
+
+
+def held() -> Execution:
+    execution = an_execution(a_team(an_agent("a", 1)))
+    execution.hold(execution.ready(NOON, uuid4), NOON)
+    return execution
+
+
+def one_works_one_waits() -> Execution:
+    execution = side_by_side()
+    execution.fail("b", AWAY, LATER, retry_in_s=8)
+    return execution
+
+
 def completed(**answer: bool) -> Execution:
     execution = an_execution(a_team(an_agent("a", 1)))
     execution.advance(NOON, uuid4)
@@ -158,6 +176,23 @@ SITUATIONS: dict[str, tuple[Callable[[], Execution], JobState, str, list[WaitsFo
         [WaitsFor.SUNA_CAPACITY],
         DUE,
     ),
+    "suna is away": (
+        waiting_for_suna,
+        W,
+        "It waits until Suna answers again for A (a).",
+        [WaitsFor.SUNA_AWAY],
+        DUE,
+    ),
+    "renum's own limit is reached": (
+        held, W, "It waits until Suna has room for A (a).", [WaitsFor.SUNA_CAPACITY], None,
+    ),
+    "one works, one is tried again": (
+        one_works_one_waits,
+        W,
+        "It waits for the answer of A (a), and until the next attempt is due for B (b).",
+        [WaitsFor.AGENT_ANSWER, WaitsFor.RETRY],
+        DUE,
+    ),
     "completed": (completed, JobState.NONE, "It has completed.", [], None),
     "completed with a question": (
         lambda: completed(needs_input=True), JobState.NONE, "It has completed.", [], None,
@@ -202,7 +237,7 @@ def test_a_wait_says_for_whom_since_when_and_until_when() -> None:
     told: Explanation = explain(report_of(retrying()), W, running_limit=5)
     (wait,) = told.waits
     assert (wait.key, wait.agent_name, wait.attempt) == ("a", "A", 1)
-    assert (wait.since, wait.due_at) == (NOON, DUE)
+    assert (wait.since, wait.due_at) == (LATER, DUE)
     assert wait.detail == "attempt 1 failed: Suna answered 503."
     assert told.next == "A is started again."
 

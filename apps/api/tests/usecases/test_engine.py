@@ -1,7 +1,11 @@
 """The engine on real rows, with agents in memory."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from unittest.mock import ANY
 from uuid import UUID, uuid4
 
 import pytest
@@ -9,19 +13,52 @@ import pytest
 from app.domain.agents import (
     AgentNotFound,
     Answer,
+    RunRef,
     RunState,
     RunStatus,
     StartUnknown,
     SunaBusy,
+    SunaRefused,
     SunaUnavailable,
 )
 from app.domain.progress import ExecutionStatus
 from app.domain.results import RemoteStop
 from app.domain.teams import OnFailure, Role, WorkflowType
 from app.usecases.executions import cancel_execution
+from app.usecases.ports import Database, Transaction
 from app.usecases.remote_stop import stop_runs
 from tests.builders import a_team, an_agent, keys
+from tests.fake_runtime import FakeRuntime
 from tests.world import LIMITS, World, now
+
+
+async def forever(_agent: UUID, _prompt: str) -> Answer:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+@dataclass
+class Meanwhile:
+    """The database of a worker that stands still right after it has begun the first agent."""
+
+    db: Database
+    passes: timedelta
+    happens: Callable[[], Awaitable[None]] | None = None
+    commits: int = 0
+
+    def clock(self) -> datetime:
+        return now() + (self.passes if self.commits >= 2 else timedelta(0))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        async with self.db.transaction() as tx:
+            yield tx
+        self.commits += 1  # the first is the claim
+        if self.commits == 2 and self.happens:
+            await self.happens()
+
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        return self.db.reading()
 
 
 async def test_a_sequential_team_hands_every_result_on(world: World) -> None:
@@ -162,10 +199,15 @@ async def test_waiting_for_a_free_run_uses_up_no_attempt(world: World) -> None:
     assert (report.status, report.results[0].attempts) == ("completed", 1)
 
 
-async def test_suna_away_at_the_start_is_tried_again(world: World) -> None:
-    world.runtime.start_errors = [SunaUnavailable("away")]
-    report = await world.run(a_team(an_agent("a")))
-    assert (report.status, report.results[0].attempts) == ("completed", 2)
+async def test_waiting_while_suna_is_away_uses_up_no_attempt_and_is_told_once(
+    world: World,
+) -> None:
+    world.runtime.start_errors = [SunaUnavailable("Suna is away.") for _ in range(20)]
+    report = await world.run(a_team(an_agent("a")), retry_failed=False)
+    assert (report.status, report.results[0].attempts) == ("completed", 1)
+    lines = [line.message for line in report.logs]
+    assert lines.count("A waits: Suna is away.") == 1
+    assert lines.count("A started") == 1
 
 
 async def test_a_start_whose_answer_was_lost_is_found_again_not_repeated(world: World) -> None:
@@ -173,6 +215,137 @@ async def test_a_start_whose_answer_was_lost_is_found_again_not_repeated(world: 
     report = await world.run(a_team(an_agent("a")))
     assert report.status is ExecutionStatus.COMPLETED
     assert len(world.runtime.starts) == 1
+
+
+async def test_a_start_is_not_repeated_while_suna_is_away_and_nobody_can_look(
+    world: World,
+) -> None:
+    world.runtime.lose_answers = [StartUnknown("lost")]
+    world.runtime.find_errors = [SunaUnavailable("away") for _ in range(8)]
+    report = await world.run(a_team(an_agent("a")), retry_failed=False)
+    assert report.status is ExecutionStatus.COMPLETED
+    assert len(world.runtime.starts) == 1
+
+
+@pytest.mark.parametrize("error", [StartUnknown("cannot tell"), SunaRefused("key revoked")])
+async def test_a_start_of_which_nobody_can_tell_is_never_repeated_and_is_to_be_stopped(
+    world: World, error: Exception
+) -> None:
+    world.runtime.lose_answers = [StartUnknown("lost")]
+    world.runtime.find_errors = [error]
+    report = await world.run(a_team(an_agent("a")))
+    (result,) = report.results
+    assert (result.status, result.error_code) == ("failed", "suna_start_unknown")
+    assert result.remote_stop is RemoteStop.PENDING
+    assert len(world.runtime.starts) == 1
+
+
+async def test_a_start_that_surely_failed_is_another_attempt(world: World) -> None:
+    world.runtime.start_errors = [StartUnknown("Suna answered the start with 500.")]
+    report = await world.run(a_team(an_agent("a")))
+    assert (report.status, report.results[0].attempts) == ("completed", 2)
+    assert any("Suna answered the start with 500." in line.message for line in report.logs)
+
+
+async def test_a_run_that_suna_refuses_to_show_is_to_be_stopped(world: World) -> None:
+    world.runtime.follow_errors = [SunaRefused("key revoked")]
+    report = await world.run(a_team(an_agent("a")))
+    (result,) = report.results
+    assert (result.status, result.error_code) == ("failed", "suna_refused")
+    assert result.remote_stop is RemoteStop.PENDING
+
+
+async def test_two_steps_that_were_asked_the_same_do_not_share_a_run(world: World) -> None:
+    """Both starts went unanswered, and nothing but the prompt tells the two runs apart."""
+    one, other = an_agent("one"), an_agent("other")
+    team = a_team(one, replace(other, agent_id=one.agent_id), workflow=WorkflowType.PARALLEL)
+    world.runtime.lose_answers = [StartUnknown("lost"), StartUnknown("lost")]
+    world.runtime.cannot_tell_apart = True
+    execution = await world.begin(team)
+    await world.engine.drive(execution.id)
+    report = await world.report(execution)
+    assert [r.status for r in report.results] == ["completed", "completed"]
+    runs = {r.run.run_id for r in report.results if r.run}
+    assert runs == {"run-1", "run-2"}
+
+
+async def test_an_agent_has_its_own_time(world: World) -> None:
+    world.runtime.behaviour = forever
+    team = a_team(an_agent("slow", 1, timeout_minutes=1), an_agent("b", 2))
+    execution = await world.begin(team)
+    meanwhile = Meanwhile(world.db, passes=timedelta(seconds=59.9))
+    await replace(world.engine_on(meanwhile), clock=meanwhile.clock).drive(execution.id)
+    report = await world.report(execution)
+    slow, skipped = report.results
+    assert (slow.status, slow.error_code) == ("failed", "agent_timeout")
+    assert slow.error_message == "The agent did not end within 1 min."
+    assert slow.remote_stop is RemoteStop.PENDING
+    assert skipped.status == "skipped"
+    await stop_runs(world.db, world.runtime_of, execution.id, now=now(), last=False)
+    assert (await world.report(execution)).results[0].remote_stop is RemoteStop.CONFIRMED
+
+
+async def test_no_attempt_is_waited_for_that_could_only_begin_when_the_time_is_over(
+    world: World,
+) -> None:
+    world.runtime.start_errors = [StartUnknown("Suna answered 503.", wait_s=3600)]
+    execution = await world.begin(a_team(an_agent("a", timeout_minutes=1)))
+    engine = world.engine
+    await replace(engine, pace=replace(engine.pace, backoff=1)).drive(execution.id)
+    (result,) = (await world.report(execution)).results
+    assert (result.status, result.error_code, result.attempts) == ("failed", "suna_start_failed", 1)
+
+
+async def test_what_suna_asks_to_wait_is_waited(world: World) -> None:
+    world.runtime.start_errors = [SunaBusy("full", wait_s=1800)]
+    execution = await world.begin(a_team(an_agent("a")))
+    driver = asyncio.create_task(world.engine.drive(execution.id))
+    while not (wait := (await world.report(execution)).results[0]).due_at:
+        await asyncio.sleep(0.01)
+    driver.cancel()
+    await asyncio.gather(driver, return_exceptions=True)
+    assert wait.due_at > now() + timedelta(minutes=29)
+    assert (wait.attempts, wait.error_code) == (1, "suna_busy")
+
+
+async def test_a_worker_that_stood_still_for_long_asks_before_it_starts(world: World) -> None:
+    execution = await world.begin(a_team(an_agent("a")))
+
+    async def overtaken() -> None:
+        await world.engine.drive(execution.id)
+
+    meanwhile = Meanwhile(world.db, passes=timedelta(seconds=5), happens=overtaken)
+    await replace(world.engine_on(meanwhile), clock=meanwhile.clock).drive(execution.id)
+    assert (await world.report(execution)).status is ExecutionStatus.COMPLETED
+    assert len(world.runtime.starts) == 1
+
+
+async def test_what_is_started_beside_by_a_worker_that_stood_still_is_stopped(
+    world: World,
+) -> None:
+    """It stood still at the only moment at which nothing can tell it: while it sent the start."""
+    stalled, go_on = asyncio.Event(), asyncio.Event()
+
+    class Stalled(FakeRuntime):
+        async def start(self, agent_id: UUID, prompt: str, *, key: UUID) -> RunRef:
+            stalled.set()
+            await go_on.wait()
+            return await super().start(agent_id, prompt, key=key)
+
+    fake = world.runtime
+    slow = Stalled(starts=fake.starts, stopped=fake.stopped, runs=fake.runs, keys=fake.keys)
+    execution = await world.begin(a_team(an_agent("a")))
+    zombie = asyncio.create_task(
+        replace(world.engine, runtime_of=lambda _: slow).drive(execution.id)
+    )
+    await stalled.wait()
+    await world.engine.drive(execution.id)
+    go_on.set()
+    await zombie
+    report = await world.report(execution)
+    assert report.status is ExecutionStatus.COMPLETED
+    assert [r.run_id for r in world.runtime.stopped] == ["run-2"]
+    assert report.results[0].run == RunRef(ANY, "run-1")
 
 
 async def test_a_question_to_a_person_is_shown(world: World) -> None:
@@ -242,10 +415,6 @@ async def test_a_worker_that_was_overtaken_writes_nothing(world: World) -> None:
 
 
 async def test_cancel_stops_the_driver_and_the_remote_run(world: World) -> None:
-    async def forever(_agent: UUID, _prompt: str) -> Answer:
-        await asyncio.Event().wait()
-        raise AssertionError
-
     world.runtime.behaviour = forever
     execution = await world.begin()
     driver = asyncio.create_task(world.engine.drive(execution.id))
@@ -263,17 +432,13 @@ async def test_cancel_stops_the_driver_and_the_remote_run(world: World) -> None:
     assert [r.status for r in report.results] == ["cancelled"] * 3
     assert report.results[0].remote_stop is RemoteStop.PENDING
 
-    await stop_runs(world.db, world.runtime, execution.id, last=False)
+    await stop_runs(world.db, world.runtime_of, execution.id, now=now(), last=False)
     report = await world.report(execution)
     assert report.results[0].remote_stop is RemoteStop.CONFIRMED
     assert len(world.runtime.stopped) == 1
 
 
 async def test_the_deadline_is_a_stored_time(world: World) -> None:
-    async def forever(_agent: UUID, _prompt: str) -> Answer:
-        await asyncio.Event().wait()
-        raise AssertionError
-
     world.runtime.behaviour = forever
     execution = await world.begin()
     async with world.db.reading() as tx:

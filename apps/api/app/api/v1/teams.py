@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.deps import CurrentUser, PageQuery, Services
+from app.api.deps import Agents, CurrentUser, PageQuery, Services
 from app.api.errors import problem
 from app.domain.agents import SunaRefused, SunaUnavailable
 from app.domain.errors import Invalid
@@ -46,12 +46,17 @@ async def list_teams(
 
 @router.post("", response_model=TeamAnswer, status_code=201, responses=problem(*_SAVING))
 async def create_team(
-    body: CreateTeam, user: CurrentUser, services: Services, request: Request, response: Response
+    body: CreateTeam,
+    user: CurrentUser,
+    agents: Agents,
+    services: Services,
+    request: Request,
+    response: Response,
 ) -> Team:
     """Create a team; it is saved only when it could be run."""
     team = await teams.create_team(
         services.db,
-        services.agents,
+        agents,
         services.templates.examine,
         services.new_id,
         user_id=user.id,
@@ -66,11 +71,13 @@ async def create_team(
 
 
 @router.post("/validate", response_model=PlanAnswer, responses=problem(*_SAVING))
-async def validate_team(body: CreateTeam, user: CurrentUser, services: Services) -> TeamPlan:
+async def validate_team(
+    body: CreateTeam, user: CurrentUser, agents: Agents, services: Services
+) -> TeamPlan:
     """Check a team without saving it: its plan, or exactly what saving it would answer."""
     return await plans.validate_team(
         services.db,
-        services.agents,
+        agents,
         services.templates,
         services.new_id,
         services.limits,
@@ -88,7 +95,7 @@ async def get_team(team_id: UUID, user: CurrentUser, services: Services) -> Team
 
 @router.put("/{team_id}", response_model=TeamAnswer, responses=problem(TeamNotFound, *_SAVING))
 async def update_team(
-    team_id: UUID, body: UpdateTeam, user: CurrentUser, services: Services
+    team_id: UUID, body: UpdateTeam, user: CurrentUser, agents: Agents, services: Services
 ) -> Team:
     """Change what is named; running executions keep the plan they began with."""
     changes = teams.TeamChanges(
@@ -101,7 +108,7 @@ async def update_team(
     )
     return await teams.update_team(
         services.db,
-        services.agents,
+        agents,
         services.templates.examine,
         services.new_id,
         team_id,

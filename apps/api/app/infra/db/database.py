@@ -13,6 +13,7 @@ from pydantic_core import from_json, to_json
 
 from app.domain.errors import DatabaseUnavailable
 from app.domain.execution_errors import Fenced
+from app.infra.db.capacity import CapacityStore
 from app.infra.db.connection import Connection
 from app.infra.db.events import EventStore
 from app.infra.db.executions import ExecutionStore
@@ -66,6 +67,7 @@ class PostgresTransaction:
         self.events = EventStore(connection, notify=notify)
         self.teams = TeamStore(connection)
         self.executions = ExecutionStore(connection, self.events)
+        self.capacity = CapacityStore(connection)
         self.reports = ReportStore(connection)
         self.notifications = NotificationStore(connection)
         self.jobs = JobStore(connection)

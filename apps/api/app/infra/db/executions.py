@@ -5,9 +5,11 @@ from typing import LiteralString
 from uuid import UUID
 
 from psycopg import AsyncCursor
+from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 
+from app.domain.agents import RunRef
 from app.domain.events import ExecutionLog
 from app.domain.execution import Changes, Execution, ExecutionConfig
 from app.domain.execution_errors import ExecutionNotFound
@@ -100,7 +102,11 @@ class ExecutionStore:
     async def claim(self, execution_id: UUID) -> Execution | None:
         cursor = await self._connection.execute(
             """
-            UPDATE renum.executions SET fence = fence + 1, claims = claims + 1
+            UPDATE renum.executions
+               SET fence = fence + 1, claimed_at = now(),
+                   -- Who held it for long was no victim of it.
+                   claims = CASE WHEN claimed_at < now() - interval '1 minute' THEN 1
+                            ELSE claims + 1 END
              WHERE id = %s AND status = 'running' RETURNING *
             """,
             (execution_id,),
@@ -142,31 +148,41 @@ class ExecutionStore:
         await save_texts(self._connection, execution.id, changes.texts)
         await self._write_story(execution.id, changes)
 
-    async def attach(self, execution_id: UUID, result: AgentResult) -> None:
-        run = result.run
+    async def require_fence(self, execution: Execution) -> None:
         await self._connection.execute(
             """
-            UPDATE renum.agent_results SET thread_id = %s, run_id = %s
-             WHERE execution_id = %s AND key = %s AND run_key = %s
+            SELECT CASE WHEN EXISTS (
+                SELECT FROM renum.executions WHERE id = %s AND fence = %s
+            ) THEN 1 ELSE renum.fenced() END
             """,
-            (
-                run.thread_id if run else None,
-                run.run_id if run else None,
-                execution_id,
-                result.key,
-                result.run_key,
-            ),
+            (execution.id, execution.fence),
         )
 
-    async def stops(self, execution_id: UUID) -> list[AgentResult]:
+    async def attach(self, execution_id: UUID, result: AgentResult, run: RunRef) -> bool:
+        try:
+            cursor = await self._connection.execute(
+                """
+                UPDATE renum.agent_results SET thread_id = %s, run_id = %s
+                 WHERE execution_id = %s AND key = %s AND run_key = %s
+                   AND (run_id IS NULL OR run_id = %s)
+                """,
+                (run.thread_id, run.run_id, execution_id, result.key, result.run_key, run.run_id),
+            )
+        except UniqueViolation:
+            return False
+        return cursor.rowcount == 1
+
+    async def stops(self, execution_id: UUID) -> tuple[UUID, list[AgentResult]]:
         cursor = await self._connection.execute(
             """
-            SELECT * FROM renum.agent_results
-             WHERE execution_id = %s AND remote_stop = 'pending' ORDER BY position
+            SELECT r.*, e.user_id FROM renum.agent_results r
+              JOIN renum.executions e ON e.id = r.execution_id
+             WHERE r.execution_id = %s AND r.remote_stop = 'pending' ORDER BY r.position
             """,
             (execution_id,),
         )
-        return [result_of(row) for row in await cursor.fetchall()]
+        rows = await cursor.fetchall()
+        return (rows[0]["user_id"] if rows else execution_id), [result_of(row) for row in rows]
 
     async def set_remote_stop(self, execution_id: UUID, key: str, state: RemoteStop) -> None:
         await self._connection.execute(

@@ -17,14 +17,17 @@ CHECK = "repair_stuck"
 #: A worker whose heart has not beaten for so many seconds is dead.
 DEAD_AFTER_S = 4.0
 
+# A job that waits already, perhaps for its next try, is due now and has all its tries before it.
 _DEFER = """
+WITH waiting AS (
+    UPDATE renum.procrastinate_jobs SET scheduled_at = NULL, attempts = 0
+     WHERE queueing_lock = %(lock)s AND status = 'todo' RETURNING 1
+)
 SELECT renum.procrastinate_defer_jobs_v1(ARRAY[
     ROW(%(queue)s, %(task)s, %(priority)s, %(lock)s, %(lock)s, %(args)s, NULL)
     ::renum.procrastinate_job_to_defer_v1
 ])
-WHERE NOT EXISTS (
-    SELECT FROM renum.procrastinate_jobs WHERE queueing_lock = %(lock)s AND status = 'todo'
-)
+WHERE NOT EXISTS (SELECT FROM waiting)
 """
 
 

@@ -144,7 +144,10 @@ class ReportStore:
                    percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds) AS p90_s
               FROM (
                 SELECT extract(epoch FROM completed_at - started_at)::float8 AS seconds
-                  FROM renum.executions WHERE team_id = %s AND status = 'completed'
+                  FROM renum.executions
+                 WHERE team_id = %s AND status = 'completed'
+                   -- A retry took over results: it says nothing of a whole run.
+                   AND retry_of IS NULL
                  ORDER BY id DESC LIMIT 20
             ) AS past
             """,

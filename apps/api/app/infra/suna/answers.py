@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.common.text import storable
 from app.domain.agents import Answer
 
 _CALLS = re.compile(r"<function_calls>.*?(?:</function_calls>|\Z)", re.DOTALL)
@@ -24,13 +25,8 @@ def assemble(messages: Sequence[object]) -> Answer:
     for message in reversed(texts):
         answer = _answer_of(message)
         if answer.text or answer.needs_input:
-            return Answer(_storable(answer.text), answer.needs_input)
+            return Answer(storable(answer.text), answer.needs_input)
     return Answer("")
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL stores neither NUL nor half of a surrogate pair."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
 def text_of(message: Mapping[str, Any]) -> str:

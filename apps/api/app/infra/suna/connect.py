@@ -2,40 +2,69 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from uuid import UUID
 
 import aiohttp
 
 from app import __version__
+from app.common.breaker import Breaker, BreakerState
+from app.core.security import Rules, minter
 from app.core.settings import Settings
-from app.infra.suna.dialects import DIALECTS
-from app.infra.suna.directory import SunaAgentDirectory
+from app.domain.agents import RunLost, SunaRefused, SunaUnavailable
+from app.domain.users import Identity
+from app.infra.suna.credentials import ApiKey, MintedToken, RequestToken
+from app.infra.suna.dialects import DialectFinder
+from app.infra.suna.directory import AgentLists, SunaAgentDirectory
 from app.infra.suna.http import TIMEOUT, SunaHttp
 from app.infra.suna.runtime import SunaAgentRuntime
 
 
-@dataclass(frozen=True, slots=True)
-class Suna:
-    runtime: SunaAgentRuntime
-    agents: SunaAgentDirectory
+class ConnectedSuna:
+    """The `Suna` port: everybody's account behind one key, or each user's own."""
+
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
+        self._breaker = Breaker("suna")
+        self._dialects = DialectFinder(session, settings.suna_api_url, settings.suna_api_dialect)
+        self._lists = AgentLists()
+        self._forwards = settings.suna_auth_mode == "forward"
+        self._key = ApiKey(settings.suna_api_key.get_secret_value())
+        self._http = SunaHttp(session, settings.suna_api_url, self._key, self._breaker)
+        secret = settings.jwt_secret_key.get_secret_value()
+        self._mint = (
+            minter(secret, Rules(settings.issuer, settings.jwt_audience)) if secret else None
+        )
+
+    def runtime(self, user_id: UUID) -> SunaAgentRuntime:
+        http = self._http
+        if self._forwards:
+            http = http.acting_as(MintedToken(user_id, self._mint))
+        return SunaAgentRuntime(http, self._dialects)
+
+    def agents(self, identity: Identity) -> SunaAgentDirectory:
+        if not self._forwards:
+            return SunaAgentDirectory(self._http, self._lists.of(None))
+        http = self._http.acting_as(RequestToken(identity.token))
+        return SunaAgentDirectory(http, self._lists.of(identity.user.id))
+
+    @property
+    def breaker(self) -> BreakerState:
+        return self._breaker.state
+
+    async def health(self) -> None:
+        try:
+            await self._http.health()
+        except (RunLost, SunaRefused) as error:
+            raise SunaUnavailable(f"Suna's health check failed: {error}") from error
 
 
 @asynccontextmanager
-async def connect(settings: Settings) -> AsyncIterator[Suna]:
+async def connect(settings: Settings) -> AsyncIterator[ConnectedSuna]:
     """Makes no request yet."""
     async with aiohttp.ClientSession(
         # Every run that is followed holds one connection.
         connector=aiohttp.TCPConnector(limit=settings.worker_concurrency + 100),
         timeout=TIMEOUT,
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={
-            "User-Agent": f"renum-api/{__version__}",
-            "X-API-Key": settings.suna_api_key.get_secret_value(),
-        },
+        headers={"User-Agent": f"renum-api/{__version__}"},
     ) as session:
-        http = SunaHttp(session, settings.suna_api_url)
-        dialect = DIALECTS.get(settings.suna_api_dialect)
-        yield Suna(
-            runtime=SunaAgentRuntime(session, http, dialect=dialect),
-            agents=SunaAgentDirectory(http),
-        )
+        yield ConnectedSuna(settings, session)

@@ -1,124 +1,122 @@
-"""How the eras of Suna differ in starting a run and finding it again (suna.md §1.4)."""
+"""The ways in which servers offer to run an agent, and how to find out which one this is."""
 
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import aiohttp
 import structlog
+from pydantic_core import from_json
 
-from app.domain.agents import RunLost, RunRef, SunaRefused
-from app.infra.suna.answers import text_of
+from app.domain.agents import Answer, RunRef, RunState, SunaRefused
+from app.infra.suna.description import post_operations
+from app.infra.suna.executions import IDEMPOTENCY_KEY, Execute
 from app.infra.suna.http import SunaHttp, away
+from app.infra.suna.threads import Initiate, Start
 
 _log = structlog.get_logger(__name__)
 
-#: Suna's clock and ours need not agree.
-_CLOCK_SKEW = timedelta(seconds=5)
-
 
 class Dialect(Protocol):
-    """What a start looks like."""
+    """
+    One way to run an agent. Translates, and decides nothing: when to ask again, and what silence
+    means, is the runtime's.
+    """
 
-    name: str
-    path: str
+    @property
+    def name(self) -> str: ...
 
-    def form(self, agent_id: UUID, prompt: str, key: UUID) -> dict[str, str]: ...
+    @property
+    def idempotent(self) -> bool:
+        """Whether a start that is sent again with the same key is the same run."""
 
-    async def find(
-        self, http: SunaHttp, prompt: str, *, key: UUID, since: datetime
-    ) -> RunRef | None: ...
-
-
-class Start:
-    """Unified start, October 2025 to spring 2026. We choose the thread's id: it is the key."""
-
-    name = "start"
-    path = "agent/start"
-
-    def form(self, agent_id: UUID, prompt: str, key: UUID) -> dict[str, str]:
-        return {
-            "agent_id": str(agent_id),
-            "prompt": prompt,
-            "thread_id": str(key),
-            "project_id": str(key),
-            "optimistic": "true",
-        }
+    async def start(self, http: SunaHttp, agent_id: UUID, prompt: str, key: UUID) -> RunRef:
+        """Raises as `AgentRuntime.start` does."""
 
     async def find(
-        self, http: SunaHttp, prompt: str, *, key: UUID, since: datetime
-    ) -> RunRef | None:
-        return await _run_of_thread(http, str(key))
+        self, http: SunaHttp, agent_id: UUID, prompt: str, *, key: UUID, since: datetime
+    ) -> list[RunRef]:
+        """Raises as `AgentRuntime.find` does."""
+
+    async def state(self, http: SunaHttp, run: RunRef) -> RunState:
+        """Raises RunLost, SunaUnavailable, SunaRefused, as the others do too."""
+
+    def text(self, http: SunaHttp, run: RunRef) -> AsyncGenerator[str]:
+        """New text as it comes, as long as it comes; says nothing about how the run ends."""
+
+    async def answer(self, http: SunaHttp, run: RunRef) -> Answer: ...
+
+    async def stop(self, http: SunaHttp, run: RunRef) -> None:
+        """Ask for the stop of a run that still runs."""
 
 
-class Initiate:
-    """July to October 2025. Suna chooses the ids, so a lost run is found by what it was asked."""
+@dataclass(slots=True)
+class DialectFinder:
+    """Finds out once, for everybody, how this Suna is spoken to."""
 
-    name = "initiate"
-    path = "agent/initiate"
+    session: aiohttp.ClientSession
+    base_url: str
+    #: `auto`, or the name of a dialect.
+    setting: str
+    _found: Dialect | None = None
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def form(self, agent_id: UUID, prompt: str, key: UUID) -> dict[str, str]:
-        return {"agent_id": str(agent_id), "prompt": prompt}
+    async def find(self) -> Dialect:
+        """
+        What the setting says, else what the server says of itself in its OpenAPI document.
 
-    async def find(
-        self, http: SunaHttp, prompt: str, *, key: UUID, since: datetime
-    ) -> RunRef | None:
-        """Two starts of one prompt at one moment cannot be told apart; the older is taken."""
-        threads = (await http.get("threads", page=1, limit=100)).get("threads", [])
-        young = [t for t in threads if _time(t.get("created_at")) >= since - _CLOCK_SKEW]
-        for thread in reversed(young):
-            # Suna names a project after the prompt, cut short when it is longer.
-            name = (thread.get("project") or {}).get("name")
-            if name not in (prompt, f"{prompt[:30]}..."):
-                continue
-            thread_id = thread["thread_id"]
-            asked = await http.get(f"threads/{thread_id}/messages", order="asc")
-            first = next((m for m in asked.get("messages", []) if m.get("type") == "user"), None)
-            if (
-                first
-                and text_of(first) == prompt
-                and (run := await _run_of_thread(http, thread_id))
-            ):
-                return run
-        return None
+        The document also tells what this server can do beyond the least of its dialect.
+
+        Raises SunaUnavailable when it does not answer, SunaRefused when nothing fits.
+        """
+        if self._found is None:
+            async with self._lock:
+                if self._found is None:
+                    base_path = urlsplit(self.base_url).path
+                    self._found = _choose(self.setting, base_path, await self._described())
+                    _log.info("suna's dialect", dialect=self._found.name)
+        return self._found
+
+    async def _described(self) -> Mapping[str, frozenset[str]] | None:
+        """The server's own description; None when it shows none."""
+        url = f"{self.base_url.rpartition('/')[0]}/openapi.json"
+        try:
+            async with self.session.get(url, allow_redirects=False) as response:
+                if response.status >= 500:
+                    response.raise_for_status()
+                if response.status != 200:
+                    return None
+                return post_operations(from_json(await response.read()))
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise away(error) from error
+        except ValueError:  # a page for people
+            return None
 
 
-async def _run_of_thread(http: SunaHttp, thread_id: str) -> RunRef | None:
-    try:
-        runs: list[dict[str, Any]] = (await http.get(f"thread/{thread_id}/agent-runs")).get(
-            "agent_runs", []
+def _choose(
+    setting: str, base_path: str, described: Mapping[str, frozenset[str]] | None
+) -> Dialect:
+    known = described or {}
+    start = known.get(f"{base_path}/agent/start")
+    execute = known.get(f"{base_path}/agents/{{}}/execute")
+    if setting == "start" or (setting == "auto" and start is not None):
+        # Ids of our own making came with /v1; what the server says of them counts more.
+        return Start(optimistic="optimistic" in start if start else base_path.endswith("/v1"))
+    if setting == "initiate" or (setting == "auto" and f"{base_path}/agent/initiate" in known):
+        return Initiate()
+    if setting == "execute" or (setting == "auto" and execute is not None):
+        return Execute(idempotent=IDEMPOTENCY_KEY in (execute or ()))
+    if described is None:
+        raise SunaRefused(
+            "Suna shows no openapi.json from which to learn how it starts agents: set "
+            "SUNA_API_DIALECT to initiate, start or execute."
         )
-    except RunLost:  # no such thread
-        return None
-    return RunRef(thread_id, runs[-1]["id"]) if runs else None
-
-
-def _time(value: object) -> datetime:
-    return datetime.fromisoformat(str(value))
-
-
-DIALECTS: dict[str, Dialect] = {d.name: d for d in (Start(), Initiate())}
-
-
-async def detect(http: aiohttp.ClientSession, base_url: str) -> Dialect:
-    """
-    The dialect that the server documents itself to speak, below the path of *base_url*.
-
-    Raises SunaUnavailable when it does not answer, SunaRefused when none fits.
-    """
-    url = urlsplit(base_url)
-    try:
-        async with http.get(f"{url.scheme}://{url.netloc}/openapi.json") as response:
-            response.raise_for_status()
-            paths = (await response.json(content_type=None)).get("paths", {})
-    except (aiohttp.ClientError, TimeoutError, ValueError, AttributeError) as error:
-        raise away(error) from error
-    for dialect in DIALECTS.values():
-        if f"{url.path}/{dialect.path}" in paths:
-            _log.info("found suna's dialect", dialect=dialect.name)
-            return dialect
     raise SunaRefused(
-        f"Suna at {url.path} offers no way to start agents that Renum knows; set SUNA_API_URL to "
-        "the base that ends in /api or /v1, and SUNA_API_DIALECT to initiate or start."
+        f"Suna at {base_path or '/'} offers no way to start agents that Renum knows; set "
+        "SUNA_API_URL to the base that ends in /api or /v1, and SUNA_API_DIALECT to initiate, "
+        "start or execute."
     )

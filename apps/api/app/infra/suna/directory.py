@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
 import structlog
 
+from app.common.text import storable
 from app.domain.agents import (
     Agent,
     AgentListing,
@@ -22,34 +24,67 @@ _log = structlog.get_logger(__name__)
 
 FRESH_S = 30.0
 STALE_S = 600.0
+#: Lists kept at most; with one key for everybody there is one.
+MAX_ACCOUNTS = 1000
 _PAGE = 100
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
+
+
+class AgentList:
+    """The agents of one Suna account, as they were last fetched."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.fetching = asyncio.Lock()
+        self.agents: tuple[Agent, ...] = ()
+        self._fetched_at = float("-inf")
+
+    @property
+    def age_s(self) -> float:
+        return self._clock() - self._fetched_at
+
+    def renew(self, agents: tuple[Agent, ...]) -> None:
+        self.agents, self._fetched_at = agents, self._clock()
+
+
+class AgentLists:
+    """The lists of all accounts that were asked for lately. *clock* gives monotonic seconds."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lists: OrderedDict[UUID | None, AgentList] = OrderedDict()
+
+    def of(self, account: UUID | None) -> AgentList:
+        """The list of an account, empty and outdated when it is a new one."""
+        found = self._lists.setdefault(account, AgentList(self._clock))
+        self._lists.move_to_end(account)
+        if len(self._lists) > MAX_ACCOUNTS:
+            self._lists.popitem(last=False)
+        return found
 
 
 class SunaAgentDirectory:
     """The `AgentDirectory` port, for one Suna account."""
 
-    def __init__(self, http: SunaHttp, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, http: SunaHttp, cached: AgentList) -> None:
         self._http = http
-        self._clock = clock
-        self._lock = asyncio.Lock()
-        self._agents: tuple[Agent, ...] = ()
-        self._fetched_at = float("-inf")
+        self._cached = cached
 
     async def list(self) -> AgentListing:
-        if self._age() < FRESH_S:
-            return AgentListing(self._agents, stale=False)
-        async with self._lock:  # single flight: who waited finds it fetched
-            if self._age() < FRESH_S:
-                return AgentListing(self._agents, stale=False)
+        cached = self._cached
+        if cached.age_s < FRESH_S:
+            return AgentListing(cached.agents, stale=False)
+        async with cached.fetching:  # single flight: who waited finds it fetched
+            if cached.age_s < FRESH_S:
+                return AgentListing(cached.agents, stale=False)
             try:
-                self._agents = await self._fetch()
+                cached.renew(await self._fetch())
             except SunaUnavailable as error:
-                if self._age() >= STALE_S:
+                if cached.age_s >= STALE_S:
                     raise
                 _log.warning("serving a stale list of agents", reason=str(error))
-                return AgentListing(self._agents, stale=True)
-            self._fetched_at = self._clock()
-            return AgentListing(self._agents, stale=False)
+                return AgentListing(cached.agents, stale=True)
+            return AgentListing(cached.agents, stale=False)
 
     async def get(self, agent_id: UUID) -> Agent:
         listing = await self.list()
@@ -59,12 +94,11 @@ class SunaAgentDirectory:
         # Made a moment ago, or public: not on the list, but there.
         try:
             return _agent(await self._http.get(f"agents/{agent_id}"))
-        except (RunLost, SunaRefused, KeyError, ValueError):
+        except (RunLost, SunaRefused):
             # Refused although the list was not: it is another account's private agent.
             raise AgentNotFound(agent_id) from None
-
-    def _age(self) -> float:
-        return self._clock() - self._fetched_at
+        except _UNREADABLE as error:
+            raise SunaUnavailable("Suna's answer about an agent is not readable.") from error
 
     async def _fetch(self) -> tuple[Agent, ...]:
         agents: list[Agent] = []
@@ -74,7 +108,7 @@ class SunaAgentDirectory:
             try:
                 agents += [_agent(a) for a in body["agents"]]
                 pages = int(body["pagination"]["pages"])
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+            except _UNREADABLE as error:
                 raise SunaUnavailable("Suna's list of agents is not readable.") from error
             page += 1
         return tuple(sorted(agents, key=lambda a: (a.name.casefold(), a.id)))
@@ -97,8 +131,8 @@ def _agent(body: Mapping[str, Any]) -> Agent:
     ]
     return Agent(
         id=UUID(body["agent_id"]),
-        name=str(body["name"]),
-        description=str(body.get("description") or ""),
+        name=storable(str(body["name"])),
+        description=storable(str(body.get("description") or "")),
         category=metadata.get("category") or (tags[0] if tags else None),
         capabilities=tuple(enabled + servers),
         available=True,

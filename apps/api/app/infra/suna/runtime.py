@@ -3,29 +3,23 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import aiohttp
 import structlog
 
 from app.domain.agents import (
-    AgentNotFound,
     Answer,
     RunLost,
     RunRef,
     RunState,
     RunStatus,
-    StartUnknown,
-    SunaBusy,
-    SunaRefused,
     SunaUnavailable,
 )
-from app.infra.suna.answers import assemble
-from app.infra.suna.dialects import Dialect, detect
-from app.infra.suna.http import SunaHttp, asked_wait_s, away, refusal
-from app.infra.suna.stream import TextStream, frames, is_end
+from app.infra.suna.dialects import DialectFinder
+from app.infra.suna.http import SunaHttp
 
 _log = structlog.get_logger(__name__)
 
@@ -39,137 +33,89 @@ class Pace:
     #: A run is unknown to Suna for some seconds after its start was answered.
     first_seconds: float = 10.0
     #: The last message may be visible a moment after the run is completed.
-    look_again: float = 1.0
+    look_again: tuple[float, ...] = (1.0, 2.0)
 
 
 class SunaAgentRuntime:
-    """The `AgentRuntime` port."""
+    """The `AgentRuntime` port, in one name."""
 
     def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        http: SunaHttp,
-        *,
-        dialect: Dialect | None,
-        pace: Pace | None = None,
+        self, http: SunaHttp, dialects: DialectFinder, *, pace: Pace | None = None
     ) -> None:
-        """Without a dialect the server is asked which one it speaks, once."""
-        self._session = session
         self._http = http
-        self._dialect = dialect
+        self._dialects = dialects
         self._pace = pace or Pace()
 
     async def start(self, agent_id: UUID, prompt: str, *, key: UUID) -> RunRef:
-        dialect = await self._speak()
-        form = dialect.form(agent_id, prompt, key)
-        try:
-            async with self._http.start(dialect.path, form, f"renum-{key}") as response:
-                if response.status < 300:
-                    body = await response.json(content_type=None)
-                    return RunRef(str(body["thread_id"]), str(body["agent_run_id"]))
-                raise await _refused_start(response, agent_id)
-        except aiohttp.ClientConnectorError as error:
-            raise away(error) from error  # no connection, so nothing was sent
-        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
-            _log.warning("a start's answer was lost", error=type(error).__name__, key=str(key))
-            raise StartUnknown("Suna's answer to the start was lost.") from error
+        dialect = await self._dialects.find()
+        return await dialect.start(self._http, agent_id, prompt, key)
+
+    async def may_repeat_start(self) -> bool:
+        return (await self._dialects.find()).idempotent
 
     async def find(
         self, agent_id: UUID, prompt: str, *, key: UUID, since: datetime
-    ) -> RunRef | None:
-        dialect = await self._speak()
-        return await dialect.find(self._http, prompt, key=key, since=since)
+    ) -> list[RunRef]:
+        dialect = await self._dialects.find()
+        return await dialect.find(self._http, agent_id, prompt, key=key, since=since)
 
     async def follow(self, run: RunRef, on_text: Callable[[str], Awaitable[None]]) -> RunState:
-        patience = time.monotonic() + self._pace.first_seconds
-        while True:
-            try:
-                await self._stream(run, on_text)
-            except RunLost:
-                if time.monotonic() >= patience:
-                    raise
-                await asyncio.sleep(self._pace.poll[0])
-                continue
-            except SunaUnavailable as error:
-                _log.info("following by polling", run_id=run.run_id, reason=str(error))
-            break
+        known_by = time.monotonic() + self._pace.first_seconds
+        await self._listen(run, on_text, known_by)
         polls = iter(self._pace.poll)
         pause = 0.0
-        while (state := await self.status(run)).status is RunStatus.RUNNING:
+        while (state := await self._known_state(run, known_by)).status is RunStatus.RUNNING:
             pause = next(polls, pause)
             await asyncio.sleep(pause)
         return state
 
     async def status(self, run: RunRef) -> RunState:
-        body = await self._http.get(f"agent-run/{run.run_id}")
-        try:
-            status = RunStatus(body["status"])
-        except (ValueError, KeyError, TypeError):
-            status = RunStatus.FAILED  # `error`, `cancelled`, or something new
-        error = body.get("error") if isinstance(body, dict) else None
-        return RunState(status, error if isinstance(error, str) else None)
+        dialect = await self._dialects.find()
+        return await dialect.state(self._http, run)
 
     async def answer(self, run: RunRef) -> Answer:
-        answer = await self._read_answer(run)
-        if not answer.text and not answer.needs_input:
-            await asyncio.sleep(self._pace.look_again)
-            answer = await self._read_answer(run)
+        dialect = await self._dialects.find()
+        answer = await dialect.answer(self._http, run)
+        for pause in self._pace.look_again:
+            if answer.text or answer.needs_input:
+                break
+            await asyncio.sleep(pause)
+            answer = await dialect.answer(self._http, run)
         return answer
 
     async def stop(self, run: RunRef) -> None:
         # A late stop would overwrite the status of a finished run.
         if (await self.status(run)).status is not RunStatus.RUNNING:
             return
-        await self._http.post(f"agent-run/{run.run_id}/stop")
+        dialect = await self._dialects.find()
+        await dialect.stop(self._http, run)
         if (await self.status(run)).status is RunStatus.RUNNING:
             raise SunaUnavailable("Suna accepted the stop, but the run still runs.")
 
-    async def health(self) -> None:
-        try:
-            await self._http.get_once("health")
-        except (RunLost, SunaRefused) as error:
-            raise SunaUnavailable(f"Suna's health check failed: {error}") from error
+    async def _listen(
+        self, run: RunRef, on_text: Callable[[str], Awaitable[None]], known_by: float
+    ) -> None:
+        """Hand on text for as long as the stream brings some."""
+        dialect = await self._dialects.find()
+        while True:
+            try:
+                async with aclosing(dialect.text(self._http, run)) as texts:
+                    async for text in texts:
+                        await on_text(text)
+            except RunLost:
+                if time.monotonic() < known_by:
+                    await asyncio.sleep(self._pace.poll[0])
+                    continue
+            except SunaUnavailable as error:
+                _log.info("following by polling", run_id=run.run_id, reason=str(error))
+            return
 
-    async def _speak(self) -> Dialect:
-        if self._dialect is None:
-            self._dialect = await detect(self._session, self._http.base_url)
-        return self._dialect
-
-    async def _stream(self, run: RunRef, on_text: Callable[[str], Awaitable[None]]) -> None:
-        text = TextStream()
-        async with self._http.stream(f"agent-run/{run.run_id}/stream") as body:
-            async for frame in frames(body):
-                if new := text.add(frame):
-                    await on_text(new)
-                if is_end(frame):
-                    return
-
-    async def _read_answer(self, run: RunRef) -> Answer:
-        # `optimized` is of the later dialect; the earlier one passes over it.
-        body = await self._http.get(
-            f"threads/{run.thread_id}/messages", order="asc", optimized="false"
-        )
-        messages = body.get("messages") if isinstance(body, dict) else None
-        return assemble(messages if isinstance(messages, list) else [])
-
-
-async def _refused_start(response: aiohttp.ClientResponse, agent_id: UUID) -> Exception:
-    """Suna answered a start with an error (suna.md §1.4, Refusals when starting)."""
-    status = response.status
-    if status == 429 or (status == 402 and await _is_limit(response)):
-        return SunaBusy("Suna runs as many agents as it may.", wait_s=asked_wait_s(response))
-    if status == 404:
-        return AgentNotFound(agent_id)
-    if status >= 500:
-        # Suna answers 500 also when the run was made and something after it failed.
-        return StartUnknown(f"Suna answered the start with {status}.")
-    return refusal(response, "start")
-
-
-async def _is_limit(response: aiohttp.ClientResponse) -> bool:
-    try:
-        body = await response.json(content_type=None)
-    except ValueError:
-        return False
-    detail = body.get("detail") if isinstance(body, dict) else None
-    return isinstance(detail, dict) and detail.get("error_code") == "AGENT_RUN_LIMIT_EXCEEDED"
+    async def _known_state(self, run: RunRef, known_by: float) -> RunState:
+        """The state of a run that may have been started so recently that Suna does not know it."""
+        while True:
+            try:
+                return await self.status(run)
+            except RunLost:
+                if time.monotonic() >= known_by:
+                    raise
+                await asyncio.sleep(self._pace.poll[0])

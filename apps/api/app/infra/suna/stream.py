@@ -28,6 +28,13 @@ def is_end(frame: Mapping[str, Any]) -> bool:
     return frame.get("type") == "status" and frame.get("status") in _ENDS
 
 
+def error_of(frame: Mapping[str, Any]) -> str | None:
+    """What an error frame says, for the log."""
+    if frame.get("type") == "error" or frame.get("status") in ("error", "failed"):
+        return str(frame.get("message") or frame.get("error") or "")[:1000]
+    return None
+
+
 class TextStream:
     """
     Turns frames into new text.

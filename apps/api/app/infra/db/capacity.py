@@ -1,0 +1,75 @@
+"""Who may have an agent at work at Suna: counted from the results, kept nowhere else."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from app.infra.db.connection import Connection
+from app.usecases.limits import SunaLimit
+
+# At Suna: an attempt that was begun and has not ended, or whose stop is not confirmed. In line:
+# what was told to wait, and what asks now. Users take turns; within one, who came first.
+_IN_LINE = """
+WITH active AS (
+    SELECT r.execution_id, r.key, e.user_id,
+           CASE WHEN %(per_user)s THEN e.user_id END AS account,
+           r.status = 'running' AND r.run_key IS NOT NULL OR r.remote_stop = 'pending' AS at_suna,
+           r.waiting_since IS NOT NULL AND r.run_key IS NULL AND r.due_at IS NULL AS waits,
+           r.execution_id = %(execution_id)s AND r.key = ANY(%(keys)s) AS asks,
+           coalesce(r.waiting_since, now()) AS since
+      FROM renum.agent_results r JOIN renum.executions e ON e.id = r.execution_id
+     WHERE r.status = 'running' OR r.remote_stop = 'pending' OR r.waiting_since IS NOT NULL
+        OR r.execution_id = %(execution_id)s
+), line AS (
+    SELECT w.execution_id, w.key, w.account,
+           row_number() OVER (
+               PARTITION BY w.account ORDER BY w.turn, w.since, w.execution_id, w.key
+           ) AS place
+      FROM (
+        SELECT a.*, row_number() OVER (
+                   PARTITION BY a.user_id ORDER BY a.since, a.execution_id, a.key
+               ) + (SELECT count(*) FROM active o WHERE o.user_id = a.user_id AND o.at_suna)
+               AS turn
+          FROM active a WHERE (a.waits OR a.asks) AND NOT a.at_suna
+      ) AS w
+)
+SELECT l.execution_id, l.key FROM line l
+ WHERE l.place + (
+        SELECT count(*) FROM active o
+         WHERE o.at_suna AND o.account IS NOT DISTINCT FROM l.account
+       ) <= %(runs)s
+"""
+
+
+class CapacityStore:
+    """The `Capacity` port."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def admit(
+        self, limit: SunaLimit, execution_id: UUID, keys: Sequence[str], *, user_id: UUID
+    ) -> set[str]:
+        # Held to the commit: two that ask at once must see each other's beginnings.
+        await self._connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            (f"renum suna {user_id if limit.per_user else ''}",),
+        )
+        line = await self._in_line(limit, execution_id, keys)
+        return {key for other, key in line if other == execution_id and key in keys}
+
+    async def next_in_line(self, limit: SunaLimit) -> set[UUID]:
+        return {execution_id for execution_id, _ in await self._in_line(limit, None, ())}
+
+    async def _in_line(
+        self, limit: SunaLimit, execution_id: UUID | None, keys: Sequence[str]
+    ) -> list[tuple[UUID, str]]:
+        cursor = await self._connection.execute(
+            _IN_LINE,
+            {
+                "runs": limit.runs,
+                "per_user": limit.per_user,
+                "execution_id": execution_id,
+                "keys": list(keys),
+            },
+        )
+        return [(row["execution_id"], row["key"]) for row in await cursor.fetchall()]
