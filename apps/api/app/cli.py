@@ -67,15 +67,27 @@ def worker() -> None:
 
 
 @cli.command()
-def migrate() -> None:
+def migrate(
+    grant_to: Annotated[
+        str | None,
+        typer.Option(metavar="ROLE", help="Let this role run the service; no more than that."),
+    ] = None,
+) -> None:
     """Bring the database to the schema of this version."""
+    from app.infra.db.grants import GrantError, grant_service
     from app.infra.db.migrations import upgrade
 
     settings = Settings.load()
     with _stack(settings) as filled:
         if not filled.direct_url:
             raise ConfigurationError(["DATABASE_URL is missing"])
-        upgrade(filled.direct_url.get_secret_value())
+        url = filled.direct_url.get_secret_value()
+        upgrade(url)
+        if grant_to is not None:
+            try:
+                grant_service(url, grant_to)
+            except GrantError as error:
+                raise ConfigurationError([f"--grant-to: {error}"]) from error
 
 
 @cli.command()

@@ -1,6 +1,7 @@
 """Brings a database to the schema that this code works on, with Alembic."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -41,10 +42,19 @@ def _config() -> Config:
     return config
 
 
+@contextmanager
+def turn(url: str) -> Iterator[psycopg.Connection]:
+    """An autocommit connection, while no other process changes the schema. Blocking."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (_ADVISORY_LOCK,))
+        yield connection
+
+
 def _run(url: str, change: Callable[[Config, str], None], revision: str) -> None:
-    with psycopg.connect(url, autocommit=True) as guard:
-        guard.execute("SELECT pg_advisory_lock(%s)", (_ADVISORY_LOCK,))
-        guard.execute("CREATE SCHEMA IF NOT EXISTS renum")
+    with turn(url) as guard:
+        # Asked first: IF NOT EXISTS wants the right to create even where nothing is created.
+        if guard.execute("SELECT FROM pg_namespace WHERE nspname = 'renum'").fetchone() is None:
+            guard.execute("CREATE SCHEMA renum")
         # A creator, because SQLAlchemy's own parsing of URLs knows less than libpq's.
         engine = create_engine(
             "postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool
