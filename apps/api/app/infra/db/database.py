@@ -52,12 +52,24 @@ def create_pool(url: str, *, size: int, configure: Configure | None = None) -> P
             "prepare_threshold": None if pooled else 5,
         },
         configure=set_up,
+        reset=_release_server if pooled else None,
         min_size=min(2, size),
         max_size=size,
         timeout=10,
         open=False,
         name="renum",
     )
+
+
+async def _release_server(connection: Connection) -> None:
+    """
+    Let a transaction pooler have its server back.
+
+    psycopg ends a pipeline with a Sync and then a Flush. A Flush that comes after the answer to
+    the Sync begins a transaction, as a pooler sees it, which ends with the next statement only.
+    The pool calls this in the background, so nobody waits for it.
+    """
+    await connection.execute("")
 
 
 class PostgresTransaction:
