@@ -21,6 +21,7 @@ def take_the_journey(settings: Settings) -> None:
     with serving(settings) as url, signed_in(url, constants.ANA_EMAIL) as client:
         ana = Person(client)
         until(lambda: client.get(f"{url}/health/services").json()["status"], "ok".__eq__)
+        checked(client.put("notifications/read-all"), 200)
         with _watching(url, ana) as socket:
             _complete(ana)
             _cancel_and_retry(ana)

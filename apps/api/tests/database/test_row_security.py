@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
-from psycopg.errors import InsufficientPrivilege
 
 from app.infra.db import migrations
 
@@ -16,19 +15,12 @@ def owner(new_database: Callable[[], str]) -> Iterator[psycopg.Connection]:
 
 
 def test_every_table_has_it(owner: psycopg.Connection) -> None:
-    """A migration that makes a table: ALTER TABLE ... ENABLE ROW LEVEL SECURITY."""
-    open_tables = owner.execute(
-        """
-        SELECT relname FROM pg_class
-         WHERE relnamespace = 'renum'::regnamespace AND relkind IN ('r', 'p')
-           AND (NOT relrowsecurity OR relforcerowsecurity)
-        """
-    )
-    assert open_tables.fetchall() == []
+    """A migration that makes a table says ALTER TABLE ... ENABLE ROW LEVEL SECURITY."""
+    assert tables_without(owner) == []
 
 
 def test_nothing_is_everybodys(owner: psycopg.Connection) -> None:
-    """A migration that makes a function: REVOKE ALL ON FUNCTION ... FROM PUBLIC."""
+    """A migration that makes a function says REVOKE ALL ON FUNCTION ... FROM PUBLIC."""
     granted = owner.execute(
         """
         SELECT thing, a.privilege_type FROM (
@@ -45,3 +37,23 @@ def test_nothing_is_everybodys(owner: psycopg.Connection) -> None:
         """
     )
     assert granted.fetchall() == []
+
+
+def test_it_is_taken_off_and_put_on_again(new_database: Callable[[], str]) -> None:
+    url = new_database()
+    with psycopg.connect(url, autocommit=True) as connection:
+        migrations.downgrade(url, "0003")
+        assert "teams" in tables_without(connection)
+        migrations.upgrade(url)
+        assert tables_without(connection) == []
+
+
+def tables_without(owner: psycopg.Connection) -> list[str]:
+    found = owner.execute(
+        """
+        SELECT relname FROM pg_class
+         WHERE relnamespace = 'renum'::regnamespace AND relkind IN ('r', 'p')
+           AND (NOT relrowsecurity OR relforcerowsecurity)
+        """
+    )
+    return [name for (name,) in found.fetchall()]

@@ -8,13 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import psycopg
 import pytest
 
 from app import __version__
@@ -138,6 +139,26 @@ def test_a_taken_port_is_told_before_anything_is_started(folder: Path) -> None:
 def test_migrate_without_a_database(folder: Path) -> None:
     refused = run(folder, "migrate")
     assert (refused.returncode, "DATABASE_URL is missing" in refused.stderr) == (2, True)
+
+
+def test_migrate_grants_to_a_role_that_exists(
+    folder: Path, new_database: Callable[[], str]
+) -> None:
+    url, role = new_database(), f"app_{os.urandom(4).hex()}"
+    refused = run(folder, "migrate", "--grant-to", role, DATABASE_URL=url)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert f"--grant-to: there is no role '{role}'" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role}")
+        granted = run(folder, "migrate", "--grant-to", role, DATABASE_URL=url)
+        assert (granted.returncode, granted.stderr) == (0, "")
+        connection.execute(f"SET ROLE {role}")
+        connection.execute("DELETE FROM renum.teams")
+        connection.execute("RESET ROLE")
+        connection.execute(f"DROP OWNED BY {role}")
+        connection.execute(f"DROP ROLE {role}")
 
 
 def test_stop_with_nothing_to_stop(folder: Path) -> None:
