@@ -19,6 +19,10 @@ def upgrade() -> None:
             -- When it was last claimed: quick claims without progress are what the engine gives up.
             ADD COLUMN claimed_at timestamptz;
 
+        ALTER TABLE renum.event_heads
+            -- When an agent of the user was let to Suna last: users take turns.
+            ADD COLUMN suna_turn_at timestamptz;
+
         ALTER TABLE renum.agent_results
             -- Since when it waits for its due time or for room at Suna.
             ADD COLUMN waiting_since timestamptz;
@@ -43,6 +47,7 @@ def downgrade() -> None:
         """
         DROP INDEX renum.agent_results_run, renum.agent_results_at_suna;
         ALTER TABLE renum.agent_results DROP COLUMN waiting_since;
+        ALTER TABLE renum.event_heads DROP COLUMN suna_turn_at;
         ALTER TABLE renum.executions DROP COLUMN claimed_at;
         """
     )

@@ -252,7 +252,8 @@ class Capacity(Protocol):
         Those of *keys* whose turn it is, so many as there is room for; begin them in this
         transaction, which nobody else of the same account overtakes.
 
-        Users take turns: whose agents are fewer at Suna comes first, then who waits longest.
+        Users take turns: who has fewer agents at Suna comes first, then who had no turn for
+        longest. Call it with the user's lock.
         """
 
     async def next_in_line(self, limit: SunaLimit) -> set[UUID]:

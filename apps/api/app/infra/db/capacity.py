@@ -7,7 +7,8 @@ from app.infra.db.connection import Connection
 from app.usecases.limits import SunaLimit
 
 # At Suna: an attempt that was begun and has not ended, or whose stop is not confirmed. In line:
-# what was told to wait, and what asks now. Users take turns; within one, who came first.
+# what was told to wait, and what asks now. Who has fewer agents there comes first, then who had
+# no turn for longest; of one user, what waits longest.
 _IN_LINE = """
 WITH active AS (
     SELECT r.execution_id, r.key, e.user_id,
@@ -22,15 +23,16 @@ WITH active AS (
 ), line AS (
     SELECT w.execution_id, w.key, w.account,
            row_number() OVER (
-               PARTITION BY w.account ORDER BY w.turn, w.since, w.execution_id, w.key
+               PARTITION BY w.account
+               ORDER BY w.turn, h.suna_turn_at NULLS FIRST, w.since, w.execution_id, w.key
            ) AS place
-      FROM (
+      FROM renum.event_heads h JOIN (
         SELECT a.*, row_number() OVER (
                    PARTITION BY a.user_id ORDER BY a.since, a.execution_id, a.key
                ) + (SELECT count(*) FROM active o WHERE o.user_id = a.user_id AND o.at_suna)
                AS turn
           FROM active a WHERE (a.waits OR a.asks) AND NOT a.at_suna
-      ) AS w
+      ) AS w USING (user_id)
 )
 SELECT l.execution_id, l.key FROM line l
  WHERE l.place + (
@@ -55,7 +57,13 @@ class CapacityStore:
             (f"renum suna {user_id if limit.per_user else ''}",),
         )
         line = await self._in_line(limit, execution_id, keys)
-        return {key for other, key in line if other == execution_id and key in keys}
+        admitted = {key for other, key in line if other == execution_id and key in keys}
+        if admitted:
+            await self._connection.execute(
+                "UPDATE renum.event_heads SET suna_turn_at = clock_timestamp() WHERE user_id = %s",
+                (user_id,),
+            )
+        return admitted
 
     async def next_in_line(self, limit: SunaLimit) -> set[UUID]:
         return {execution_id for execution_id, _ in await self._in_line(limit, None, ())}

@@ -43,10 +43,12 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 
 def _unwrapped(value: object) -> object:
-    """What a message `{role, content}` holds; anything else as it is, for an answer may itself
-    be JSON."""
-    inner = decoded(value)
-    return inner["content"] if isinstance(inner, Mapping) and "content" in inner else value
+    """What a message `{role, content}` holds, also one that is encoded as a text, once or twice;
+    anything else as it is, for an answer may itself be JSON, and have a `content` of its own."""
+    inner = decoded(decoded(value))
+    if not isinstance(inner, Mapping) or "content" not in inner:
+        return value
+    return inner["content"] if isinstance(value, Mapping) or "role" in inner else value
 
 
 def decoded(value: object) -> object:
