@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from renum_sandbox import __version__, control
+from renum_sandbox import __version__, control, fault_script
 from renum_sandbox.auth import keys, routes, users
 from renum_sandbox.auth.errors import (
     AuthError,
@@ -23,7 +23,6 @@ from renum_sandbox.openai import ChatModel
 from renum_sandbox.state import State
 from renum_sandbox.suna import routes as suna_routes
 from renum_sandbox.suna import store
-from renum_sandbox.suna.dialect import Dialect
 from renum_sandbox.suna.model_runs import ModelRuns
 
 
@@ -41,7 +40,10 @@ def create_sandbox(
     speed: float = 1.0,
     access_token_s: int = 3600,
     ping_s: float = 5.0,
+    slow_s: float = 0.3,
     model: ChatModel | None = None,
+    jwt_secret: str | None = None,
+    script: str = "",
     clock: Callable[[], float] = time.time,
 ) -> FastAPI:
     """
@@ -50,22 +52,29 @@ def create_sandbox(
     `data_dir` keeps all state, None keeps it in memory. `base_url` becomes the issuer of
     tokens; without it, the address by which a client reached us. `speed` multiplies the length
     of runs: 0 is instant, 1 about 1.5 to 3 seconds. `access_token_s` is the life of an access
-    token, `ping_s` the silence before a ping in era B's streams, both in seconds. With `model`,
-    a real model answers instead of the built-in agents. `clock` gives seconds since the epoch.
+    token, `ping_s` the silence before a ping in era B's streams, `slow_s` the delay of the fault
+    `slow`, all in seconds. With `model`, a real model answers instead of the built-in agents.
+    With `jwt_secret`, tokens of HS256 that it has signed are accepted too. `script` plans faults
+    (see `renum_sandbox.fault_script`). `clock` gives seconds since the epoch.
 
     Raises:
         NotInProduction: APP_ENV says so.
-        ValueError: `speed` or `access_token_s` is negative.
+        ScriptError: a mistake in `script`.
+        ValueError: `speed`, `access_token_s` or `slow_s` is negative.
     """
     if os.environ.get("APP_ENV", "").strip().lower() == "production":
         raise NotInProduction
-    if speed < 0 or access_token_s < 0:
-        raise ValueError("speed and access_token_s cannot be negative")
+    if min(speed, access_token_s, slow_s) < 0:
+        raise ValueError("speed, access_token_s and slow_s cannot be negative")
+    faults = Faults()
+    fault_script.plan(fault_script.parse(script), faults)
     options = Options(
         base_url=base_url,
         speed=speed,
         access_token_s=access_token_s,
         ping_s=ping_s,
+        slow_s=slow_s,
+        jwt_secret=jwt_secret or None,
         model=model,
         clock=clock,
     )
@@ -74,7 +83,7 @@ def create_sandbox(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state = State(data_dir)
         try:
-            app.state.sandbox = sandbox = _open(state, options)
+            app.state.sandbox = sandbox = _open(state, options, faults)
             yield
             if sandbox.model_runs is not None:
                 await sandbox.model_runs.close()
@@ -88,14 +97,13 @@ def create_sandbox(
     )
     app.add_exception_handler(AuthError, auth_error_answer)
     app.add_exception_handler(GatewayError, gateway_error_answer)
-    for dialect in Dialect:
-        app.include_router(suna_routes.router(dialect))
+    suna_routes.add_to(app)
     app.include_router(routes.router)
     app.include_router(control.router)
     return app
 
 
-def _open(state: State, options: Options) -> Sandbox:
+def _open(state: State, options: Options, faults: Faults) -> Sandbox:
     users.seed(state)
     store.fail_lost_model_runs(state, options.clock())
     bell = Bell()
@@ -104,7 +112,7 @@ def _open(state: State, options: Options) -> Sandbox:
         options=options,
         state=state,
         signing_key=keys.load_or_make(state),
-        faults=Faults(),
+        faults=faults,
         bell=bell,
         model_runs=model_runs,
     )

@@ -1,6 +1,7 @@
 """Wakes those who wait for a run, when something other than the clock changes it."""
 
 import asyncio
+from contextlib import suppress
 
 
 class Bell:
@@ -33,6 +34,12 @@ class Bell:
             if not self._listeners[run_id]:
                 del self._listeners[run_id]
                 self._rings.pop(run_id, None)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait for `seconds`, or until the server closes."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.closing.wait()
 
     def close(self) -> None:
         """Wake everybody for good, so that a shutdown waits for no stream."""

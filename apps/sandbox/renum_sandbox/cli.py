@@ -27,6 +27,12 @@ def serve(
     speed: Annotated[
         float, typer.Option(min=0, help="Multiplies the length of runs: 0 is instant.")
     ] = 1.0,
+    script: Annotated[
+        str, typer.Option(help="Faults to come: [OPERATION:]FAULT[@CALL][xTIMES],...")
+    ] = "",
+    slow_s: Annotated[
+        float, typer.Option(min=0, help="The delay of the fault `slow`, in seconds.")
+    ] = 0.3,
     exit_with_parent: Annotated[
         bool, typer.Option("--exit-with-parent", help="Exit when standard input ends.")
     ] = False,
@@ -36,7 +42,7 @@ def serve(
 
     Prints one line, `renum-sandbox ready URL`, when it answers. OPENAI_BASE_URL (with
     OPENAI_API_KEY and OPENAI_MODEL) puts a real model behind the agents; JWT_EXPIRE_MINUTES
-    sets the life of access tokens.
+    sets the life of access tokens; tokens signed with JWT_SECRET_KEY are accepted too.
     """
     model = ChatModel.from_env(os.environ)
     try:
@@ -46,7 +52,10 @@ def serve(
                 base_url=url_of(bound),
                 speed=speed,
                 access_token_s=_access_token_s(),
+                slow_s=slow_s,
                 model=model,
+                jwt_secret=os.environ.get("JWT_SECRET_KEY"),
+                script=script,
             )
             server = make_server(app, ready_line=f"renum-sandbox ready {url_of(bound)}")
             if model is not None:

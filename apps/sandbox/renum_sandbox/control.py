@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
-from renum_sandbox import __version__
+from renum_sandbox import __version__, fault_script
 from renum_sandbox.context import CurrentSandbox
-from renum_sandbox.faults import Fault, Operation
+from renum_sandbox.faults import MOST_TIMES, Fault, Operation
 from renum_sandbox.suna import store
 from renum_sandbox.suna.frames import iso
 
@@ -18,7 +18,12 @@ class NewFault(BaseModel):
     model_config = ConfigDict(extra="forbid")
     operation: Operation
     fault: Fault
-    times: Annotated[int, Field(ge=1, le=10_000)] = 1
+    times: Annotated[int, Field(ge=1, le=MOST_TIMES)] = 1
+
+
+class Script(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    script: str
 
 
 @router.get("/health")
@@ -65,6 +70,16 @@ async def add_fault(body: NewFault, sandbox: CurrentSandbox) -> dict[str, Any]:
     try:
         sandbox.faults.add(body.operation, body.fault, body.times)
     except ValueError as error:
+        raise HTTPException(422, str(error)) from error
+    return {"faults": sandbox.faults.pending()}
+
+
+@router.post("/script", status_code=201)
+async def run_script(body: Script, sandbox: CurrentSandbox) -> dict[str, Any]:
+    """Plan faults at certain calls, beside what is planned already; all of the script or none."""
+    try:
+        fault_script.plan(fault_script.parse(body.script), sandbox.faults)
+    except fault_script.ScriptError as error:
         raise HTTPException(422, str(error)) from error
     return {"faults": sandbox.faults.pending()}
 

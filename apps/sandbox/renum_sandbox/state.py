@@ -43,6 +43,10 @@ CREATE TABLE IF NOT EXISTS runs (
     started_at REAL NOT NULL, visible_at REAL NOT NULL, ends_at REAL,
     error TEXT, model_text TEXT, stopped_at REAL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS idempotency_keys (
+    account_id TEXT NOT NULL, key TEXT NOT NULL, run_id TEXT NOT NULL REFERENCES runs,
+    PRIMARY KEY (account_id, key)
+) STRICT;
 CREATE INDEX IF NOT EXISTS runs_of_thread ON runs (thread_id, started_at);
 """
 

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +23,7 @@ _LIMIT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
-    """`url` has no path: Suna is under `/api` and `/v1`, Supabase Auth under `/auth/v1`."""
+    """`url` has no path: Suna's dialects and Supabase Auth are below it, see the README."""
 
     url: str
     suna_api_key: str = constants.SUNA_API_KEY
@@ -35,9 +36,23 @@ class RunningSandbox:
         return found
 
     def fault(self, operation: str, fault: str, times: int = 1) -> None:
-        """Break the next `times` calls of an operation; see `renum_sandbox.faults`."""
+        """
+        Break the next `times` calls of an operation; see `renum_sandbox.faults`.
+
+        Raises:
+            ValueError: the fault means nothing there.
+        """
         body = {"operation": operation, "fault": fault, "times": times}
         self._call("POST", "/sandbox/faults", body)
+
+    def script(self, text: str) -> None:
+        """
+        Plan faults in the language of `--script`; see `renum_sandbox.fault_script`.
+
+        Raises:
+            ValueError: a mistake in the script; nothing of it is planned then.
+        """
+        self._call("POST", "/sandbox/script", {"script": text})
 
     def clear_faults(self) -> None:
         self._call("DELETE", "/sandbox/faults")
@@ -51,8 +66,12 @@ class RunningSandbox:
         )
         # No proxy of the environment stands between two ends of one process.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=_LIMIT_S) as answer:
-            text = answer.read()
+        try:
+            with opener.open(request, timeout=_LIMIT_S) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                raise ValueError(error.read().decode()) from error
         parsed: dict[str, Any] = json.loads(text or b"{}")
         return parsed
 
@@ -65,7 +84,10 @@ def running_sandbox(
     port: int = 0,
     access_token_s: int = 3600,
     ping_s: float = 5.0,
+    slow_s: float = 0.3,
     model: ChatModel | None = None,
+    jwt_secret: str | None = None,
+    script: str = "",
     clock: Callable[[], float] = time.time,
 ) -> Iterator[RunningSandbox]:
     """
@@ -82,7 +104,10 @@ def running_sandbox(
             speed=speed,
             access_token_s=access_token_s,
             ping_s=ping_s,
+            slow_s=slow_s,
             model=model,
+            jwt_secret=jwt_secret,
+            script=script,
             clock=clock,
         )
         server = make_server(app)

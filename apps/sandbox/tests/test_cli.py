@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+import jwt
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -16,6 +18,7 @@ from typer.testing import CliRunner
 from renum_sandbox import constants
 from renum_sandbox.cli import serve
 
+SECRET = "the legacy secret of a project, which is long enough"
 COMMAND = [sys.executable, "-m", "renum_sandbox"]
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "APP_ENV", "JWT_"))}
 
@@ -53,9 +56,15 @@ def test_a_kill_loses_nothing_and_a_signal_ends_cleanly(tmp_path: Path) -> None:
             assert session["expires_in"] == 30
             process.kill()
             process.wait(5)
-        with running("--data-dir", str(tmp_path), "--speed", "0") as (process, url_again):
+        again = ["--data-dir", str(tmp_path), "--speed", "0", "--script", "health:503@2"]
+        with running(*again, JWT_SECRET_KEY=SECRET) as (process, url_again):
             assert url_again == url
             assert http.get(f"{url}/sandbox/health").json()["speed"] == 0
+            statuses = [http.get(f"{url}/v1/health").status_code for _ in range(3)]
+            assert statuses == [200, 503, 200]
+            claims = {"sub": constants.ANA_ID, "aud": "authenticated", "exp": time.time() + 60}
+            minted = {"Authorization": f"Bearer {jwt.encode(claims, SECRET, 'HS256')}"}
+            assert http.get(f"{url}/v1/agents", headers=minted).status_code == 200
             (again,) = http.get(f"{url}/sandbox/starts").json()["starts"]
             assert again["run_id"] == start["agent_run_id"]
             assert again["status"] == "running"
@@ -76,6 +85,8 @@ def test_a_kill_loses_nothing_and_a_signal_ends_cleanly(tmp_path: Path) -> None:
         (["--host", "0.0.0.0"], {}, "loopback addresses only"),  # noqa: S104
         ([], {"APP_ENV": "production"}, "APP_ENV=production"),
         ([], {"JWT_EXPIRE_MINUTES": "tea"}, "JWT_EXPIRE_MINUTES is not a number: 'tea'"),
+        (["--script", "429,tea"], {}, "in the script, 'tea': no such fault; possible: 401,"),
+        (["--script", "429@2,500@2"], {}, "in the script, 'start:500@2': call 2 of start is taken"),
     ],
 )
 def test_it_refuses_to_start(arguments: list[str], env: dict, says: str) -> None:
@@ -84,6 +95,7 @@ def test_it_refuses_to_start(arguments: list[str], env: dict, says: str) -> None
     ended = CliRunner().invoke(app, arguments, env=env)
     assert ended.exit_code == 2
     assert says in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
     assert ended.stdout == ""
 
 

@@ -1,146 +1,159 @@
-"""Calls that go wrong on request."""
+"""Calls that go wrong on request, in every dialect where that means something."""
 
 import time
+from pathlib import Path
 
 import httpx2
 import pytest
 
-from renum_sandbox.faults import Fault, Faults, Operation, possible
+import renum_sandbox
+from renum_sandbox.faults import AUTH, SUNA, Fault, Faults, Operation, natural, possible
 from renum_sandbox.testing import running_sandbox
 
 PROMPT = "Summarise: Coffee sells. Coffee sells well in winter. Tea waits for spring."
+GATEWAY = ["start", "status", "stop", "agents", "health"]
+REFUSALS = {
+    "401": 401,
+    "402-limit": 402,
+    "402-credits": 402,
+    "403": 403,
+    "422": 422,
+    "429": 429,
+    "500": 500,
+    "503": 503,
+    "retry-after": 429,
+    "503-retry-after": 503,
+}
 
 
-def call(suna, operation: str, start: dict) -> httpx2.Response:
-    run = f"/agent-run/{start['agent_run_id']}"
-    if operation == "start":
-        path = "/agent/initiate" if suna.base == "/api" else "/agent/start"
-        return suna.post(path, data={"prompt": PROMPT})
-    if operation == "stop":
-        return suna.post(f"{run}/stop")
-    paths = {
-        "status": run,
-        "stream": f"{run}/stream",
-        "messages": f"/threads/{start['thread_id']}/messages",
-        "agents": "/agents",
-        "health": "/health",
-    }
-    return suna.get(paths[operation])
-
-
-@pytest.mark.parametrize("operation", [o.value for o in Operation])
-@pytest.mark.parametrize(
-    ("fault", "status"),
-    [("500", 500), ("503", 503), ("429", 429), ("402-limit", 402), ("402-credits", 402)],
-)
-def test_a_refusal_comes_once(suna, sandbox, operation, fault, status) -> None:
-    start = suna.start(PROMPT)
+@pytest.mark.parametrize("operation", sorted(SUNA))
+@pytest.mark.parametrize(("fault", "status"), REFUSALS.items())
+def test_a_refusal_comes_once(dialect, sandbox, operation, fault, status) -> None:
+    if dialect.base == "/gateway/api" and operation not in GATEWAY:
+        return
+    start = dialect.start(f"{PROMPT} [[sleep=60]]" if operation == "stop" else PROMPT)
     sandbox.fault(operation, fault)
-    answer = call(suna, operation, start)
+    answer = dialect.call(operation, start)
     assert answer.status_code == status
     assert answer.json()["detail"]
-    assert call(suna, operation, start).status_code == 200
+    assert answer.headers.get("retry-after") == ("1" if "retry-after" in fault else None)
+    assert answer.headers.get("www-authenticate") == ("Bearer" if fault == "401" else None)
+    assert dialect.call(operation, start).is_success
 
 
-def test_the_two_kinds_of_402(suna, sandbox) -> None:
-    sandbox.fault("start", "402-limit")
-    limited = call(suna, "start", {"agent_run_id": ""}).json()["detail"]
-    assert limited["error_code"] == "AGENT_RUN_LIMIT_EXCEEDED"
-    assert limited["running_count"] == len(limited["running_thread_ids"])
-    sandbox.fault("start", "402-credits")
-    broke = call(suna, "start", {"agent_run_id": ""}).json()["detail"]
-    if suna.base == "/api":
-        assert "subscription" in broke
-    else:
-        assert broke["error_code"] == "INSUFFICIENT_CREDITS"
+class TestRefusedStarts:
+    def test_the_two_kinds_of_402(self, dialect, sandbox) -> None:
+        sandbox.fault("start", "402-limit")
+        limited = dialect.call("start").json()["detail"]
+        assert limited["error_code"] == "AGENT_RUN_LIMIT_EXCEEDED"
+        assert limited["running_count"] == len(limited["running_thread_ids"])
+        sandbox.fault("start", "402-credits")
+        broke = dialect.call("start").json()["detail"]
+        assert broke.get("error_code") == ("INSUFFICIENT_CREDITS" if dialect.coded else None)
+        assert ("subscription" in broke) is not dialect.coded
+
+    def test_limits_of_threads_and_models(self, dialect, sandbox) -> None:
+        sandbox.script("402-threads,no-model")
+        threads, model = dialect.call("start"), dialect.call("start")
+        assert threads.json()["detail"]["error_code"] == "THREAD_LIMIT_EXCEEDED"
+        if dialect.coded:
+            assert model.status_code == 402
+            assert model.json()["detail"]["error_code"] == "MODEL_ACCESS_DENIED"
+        else:
+            assert model.status_code == 403
+            assert model.json()["detail"]["allowed_models"]
+
+    @pytest.mark.parametrize("fault", ["503", "502", "garbage", "401"])
+    def test_a_refused_start_is_none(self, dialect, sandbox, fault) -> None:
+        before = len(sandbox.starts())
+        sandbox.fault("start", fault, times=2)
+        statuses = {dialect.call("start").status_code for _ in range(2)}
+        assert statuses == {200 if fault == "garbage" else int(fault)}
+        assert len(sandbox.starts()) == before
+
+    def test_agents_may_be_disabled(self, dialect, sandbox) -> None:
+        sandbox.script("403")
+        assert "currently disabled" in dialect.call("agents").json()["detail"]
 
 
-def test_a_dropped_answer_is_a_start_that_happened(suna, sandbox) -> None:
-    before = len(sandbox.starts())
-    sandbox.fault("start", "drop-answer")
-    with pytest.raises(httpx2.RemoteProtocolError):
-        suna.start(PROMPT)
-    assert len(sandbox.starts()) == before + 1
-
-
-def test_a_refused_start_is_none(suna, sandbox) -> None:
-    before = len(sandbox.starts())
-    sandbox.fault("start", "503", times=2)
-    for _ in range(2):
-        assert call(suna, "start", {"agent_run_id": ""}).status_code == 503
-    assert len(sandbox.starts()) == before
-
-
-def test_a_hanging_call_does_nothing(suna, sandbox) -> None:
-    before = len(sandbox.starts())
-    sandbox.fault("start", "hang")
-    with pytest.raises(httpx2.ReadTimeout):
-        suna.http.post(
-            suna.base + ("/agent/initiate" if suna.base == "/api" else "/agent/start"),
-            data={"prompt": PROMPT},
-            timeout=0.05,
-        )
-    assert len(sandbox.starts()) == before
-
-
-def test_a_hanging_stream_answers_its_head(suna, sandbox) -> None:
-    start = suna.start(PROMPT)
-    sandbox.fault("stream", "hang")
-    path = f"{suna.base}/agent-run/{start['agent_run_id']}/stream"
-    with suna.http.stream("GET", path, timeout=0.05) as answer:
-        assert answer.status_code == 200
-        with pytest.raises(httpx2.ReadTimeout):
-            answer.read()
-
-
-def test_a_dropped_stream_has_begun(suna, sandbox) -> None:
-    start = suna.start(f"{PROMPT} [[sleep=0.1]]")
-    sandbox.fault("stream", "drop-answer")
-    path = f"{suna.base}/agent-run/{start['agent_run_id']}/stream"
-    with suna.http.stream("GET", path) as answer:
-        chunks = answer.iter_raw()
-        assert next(chunks).startswith(b"data: ")
+class TestTheConnection:
+    def test_a_dropped_answer_is_a_start_that_happened(self, dialect, sandbox) -> None:
+        before = len(sandbox.starts())
+        sandbox.fault("start", "drop-answer")
         with pytest.raises(httpx2.RemoteProtocolError):
-            list(chunks)
+            dialect.call("start")
+        assert len(sandbox.starts()) == before + 1
+
+    def test_a_hanging_call_does_nothing(self, dialect, sandbox) -> None:
+        before = len(sandbox.starts())
+        sandbox.fault("start", "hang")
+        with pytest.raises(httpx2.ReadTimeout):
+            dialect.call("start", timeout=0.05)
+        assert len(sandbox.starts()) == before
+
+    def test_a_slow_call_is_answered_late(self, suna_of) -> None:
+        with running_sandbox(slow_s=0.08) as sandbox:
+            suna = suna_of(sandbox)
+            sandbox.fault("start", "slow")
+            began = time.monotonic()
+            assert suna.call("start").status_code == 200
+            assert time.monotonic() - began >= 0.08
+
+    def test_a_slow_stream_is_silent_between_its_first_frames(self, suna_of) -> None:
+        with running_sandbox(slow_s=0.03) as sandbox:
+            suna = suna_of(sandbox)
+            start = suna.start(PROMPT)
+            usual = suna.frames(start)
+            sandbox.fault("stream", "slow")
+            began = time.monotonic()
+            assert suna.frames(start) == usual
+            assert time.monotonic() - began >= 0.12
+
+    def test_a_page_of_a_proxy(self, dialect, sandbox) -> None:
+        sandbox.fault("agents", "502")
+        answer = dialect.call("agents")
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "502 Bad Gateway" in answer.text
+
+    @pytest.mark.parametrize("operation", GATEWAY)
+    def test_garbage_is_no_json(self, dialect, sandbox, operation) -> None:
+        sandbox.fault(operation, "garbage")
+        answer = dialect.call(operation)
+        assert answer.status_code == 200
+        with pytest.raises(ValueError, match="Unterminated string"):
+            answer.json()
+
+    def test_a_hanging_call_does_not_keep_the_sandbox_from_stopping(self, suna_of) -> None:
+        with running_sandbox() as sandbox:
+            sandbox.fault("agents", "hang")
+            client = suna_of(sandbox)
+            with pytest.raises(httpx2.ReadTimeout):
+                client.http.get("/api/agents", timeout=0.05)
+            began = time.monotonic()
+        assert time.monotonic() - began < 2
 
 
-class TestLies:
-    def test_a_run_that_errors_is_completed_without_text(self, suna, sandbox) -> None:
-        """Era A's first trap: the error is in the stream and nowhere else."""
-        sandbox.fault("start", "lie-completed")
-        start = suna.start(PROMPT)
-        run = suna.run(start)
-        assert (run["status"], run["error"]) == ("completed", None)
-        assert [m["type"] for m in suna.messages(start)] == ["user"]
-        assert suna.frames(start)[0]["status"] == "error"
+class TestOfOneRequest:
+    def test_a_request_may_bring_its_own_fault(self, dialect, sandbox) -> None:
+        sandbox.fault("agents", "500")
+        answer = dialect.call("agents", headers={"X-Sandbox-Fault": "503"})
+        assert answer.status_code == 503
+        assert dialect.call("agents").status_code == 500
+        assert dialect.call("agents").status_code == 200
 
-    def test_a_status_may_lie_once(self, suna, sandbox) -> None:
-        start = suna.start(f"{PROMPT} [[sleep=30]]")
-        sandbox.fault("status", "lie-completed")
-        sandbox.fault("status", "fail-run")
-        answers = [suna.run(start) for _ in range(3)]
-        assert [a["status"] for a in answers] == ["completed", "failed", "running"]
-        assert "Traceback" in answers[1]["error"]
+    def test_it_is_not_counted(self, suna, sandbox, http) -> None:
+        sandbox.fault("health", "500")
+        suna.call("health", headers={"X-Sandbox-Fault": "502"})
+        assert http.get("/sandbox/faults").json() == {"faults": {"health": ["500"]}}
 
-    def test_a_stream_may_lie(self, suna, sandbox) -> None:
-        start = suna.start(f"{PROMPT} [[sleep=30]]")
-        sandbox.fault("stream", "lie-completed")
-        frames = suna.frames(start)
-        assert [f["status"] for f in frames] == ["completed"]
-        assert suna.run(start)["status"] == "running"
-
-    def test_messages_may_lack_the_answer(self, suna, sandbox) -> None:
-        start = suna.start(PROMPT)
-        sandbox.fault("messages", "empty-answer")
-        assert [m["type"] for m in suna.messages(start)] == ["user"]
-        assert [m["type"] for m in suna.messages(start)] == ["user", "assistant"]
-
-    @pytest.mark.parametrize(("fault", "messages"), [("empty-answer", 1), ("ask", 2)])
-    def test_a_start_may_be_told_how_to_end(self, suna, sandbox, fault, messages) -> None:
-        sandbox.fault("start", fault)
-        start = suna.start(PROMPT)
-        assert suna.run(start)["status"] == "completed"
-        assert len(suna.messages(start)) == messages
+    @pytest.mark.parametrize(
+        ("fault", "says"),
+        [("tea", "'tea' is not a valid Fault"), ("ask", "not possible on health; possible: 401")],
+    )
+    def test_it_must_mean_something(self, suna, fault, says) -> None:
+        answer = suna.call("health", headers={"X-Sandbox-Fault": fault})
+        assert answer.status_code == 400
+        assert says in answer.json()["detail"]
 
 
 class TestControl:
@@ -166,19 +179,27 @@ class TestControl:
         assert http.post("/sandbox/faults", json=body).status_code == 422
         assert http.get("/sandbox/faults").json() == {"faults": {}}
 
-
-def test_a_fault_that_means_nothing_is_refused_with_the_possible_ones() -> None:
-    with pytest.raises(ValueError, match=r"ask is not possible on stop; possible: 402-credits"):
-        Faults().add(Operation.STOP, Fault.ASK)
-    assert Fault.ASK in possible(Operation.START)
+    def test_a_test_is_told_what_is_possible(self, sandbox) -> None:
+        with pytest.raises(ValueError, match="ask is not possible on stop; possible: 401"):
+            sandbox.fault("stop", "ask")
 
 
-def test_a_hanging_call_does_not_keep_the_sandbox_from_stopping(suna_of) -> None:
-    with running_sandbox() as sandbox:
-        sandbox.fault("agents", "hang")
-        client = suna_of(sandbox)
-        with pytest.raises(httpx2.ReadTimeout):
-            client.http.get("/api/agents", timeout=0.05)
-        sandbox.fault("agents", "hang")
-        began = time.monotonic()
-    assert time.monotonic() - began < 2
+class TestTable:
+    def test_a_fault_that_means_nothing_is_refused_with_the_possible_ones(self) -> None:
+        with pytest.raises(ValueError, match=r"ask is not possible on stop; possible: 401"):
+            Faults().add(Operation.STOP, Fault.ASK)
+        assert Fault.ASK in possible(Operation.START)
+
+    @pytest.mark.parametrize("fault", Fault)
+    def test_every_fault_is_at_home_somewhere(self, fault: Fault) -> None:
+        assert fault in possible(natural(fault))
+
+    def test_nothing_of_one_system_happens_in_the_other(self) -> None:
+        of_auth = set().union(*(possible(o) for o in AUTH))
+        assert Fault.CONFLICT in of_auth
+        assert Fault.ASK not in of_auth
+        assert Fault.CONFLICT not in set().union(*(possible(o) for o in SUNA))
+
+    def test_the_readme_names_all(self) -> None:
+        readme = (Path(renum_sandbox.__file__).parents[1] / "README.md").read_text()
+        assert [f.value for f in (*Fault, *Operation) if f"`{f}`" not in readme] == []

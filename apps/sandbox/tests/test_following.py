@@ -50,8 +50,8 @@ class TestOverTime:
         assert len(clocked.messages(start)) == 1
         frames = clocked.frames(start)
         assert frames[-1]["status"] == "completed"  # what the real one says after every end
-        # Era A deletes what could be replayed; era B repeats what was said before the stop.
-        assert bool(stream_text(frames)) == (clocked.base == "/v1")
+        # The older eras delete what could be replayed; era B repeats what was said before the stop.
+        assert bool(stream_text(frames)) == clocked.native
 
     def test_a_stop_overwrites_completed(self, clocked, clock) -> None:
         start = clocked.start(PROMPT)
@@ -92,10 +92,10 @@ class TestStream:
         kinds = [p["status_type"] for p in progress]
         assert kinds.count("thread_run_end") == 2
         reasons = [p["finish_reason"] for p in progress if p["status_type"] == "finish"]
-        first = "xml_tool_limit_reached" if suna.base == "/api" else "tool_calls"
+        first = "tool_calls" if suna.native else "xml_tool_limit_reached"
         assert reasons == [first, "agent_terminated"]
         assert any(f["type"] == "tool" for f in frames)
-        assert ("<function_calls>" in stream_text(frames)) == (suna.base == "/api")
+        assert ("<function_calls>" in stream_text(frames)) == (not suna.native)
 
     def test_a_live_stream_of_era_a_ends_with_a_control_word(self, era_a) -> None:
         frames = era_a.frames(era_a.start(f"{PROMPT} [[sleep=0.1]]"))

@@ -35,7 +35,7 @@ def test_tokens_survive(tmp_path: Path) -> None:
         assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("base", ["/api", "/v1"])
+@pytest.mark.parametrize("base", ["/api", "/a2/api", "/v1"])
 def test_runs_go_on_where_the_clock_says(tmp_path: Path, clock, suna_of, stream_text, base) -> None:
     with running_sandbox(tmp_path, speed=1.0, clock=clock) as sandbox:
         suna = suna_of(sandbox, base)
@@ -90,7 +90,7 @@ def test_never_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
         create_sandbox()
 
 
-@pytest.mark.parametrize("wrong", [{"speed": -1.0}, {"access_token_s": -1}])
+@pytest.mark.parametrize("wrong", [{"speed": -1.0}, {"access_token_s": -1}, {"slow_s": -1.0}])
 def test_negative_settings_are_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match="cannot be negative"):
         create_sandbox(**wrong)

@@ -23,17 +23,17 @@ def test_initiate_takes_a_multipart_form_with_files(era_a) -> None:
     assert answer.status_code == 200
 
 
-def test_start_answers_the_project_as_well(era_b) -> None:
-    answer = era_b.start(PROMPT)
+@pytest.mark.parametrize("base", ["/a2/api", "/v1"])
+def test_start_answers_the_project_as_well(base, era_a2, era_b) -> None:
+    answer = (era_b if base == "/v1" else era_a2).start(PROMPT)
     assert answer["status"] == "running"
     assert set(answer) == {"thread_id", "agent_run_id", "project_id", "sandbox_id", "status"}
 
 
 def test_every_start_is_recorded(suna, sandbox) -> None:
     headers = {"X-Request-ID": "req-1"}
-    path = "/agent/initiate" if suna.base == "/api" else "/agent/start"
     data = {"prompt": PROMPT, "agent_id": constants.DRAFT_AGENT_ID}
-    answer = suna.post(path, data=data, headers=headers).json()
+    answer = suna.post(suna.start_path, data=data, headers=headers).json()
     start = next(s for s in sandbox.starts() if s["run_id"] == answer["agent_run_id"])
     assert start.pop("started_at")
     assert start == {
@@ -42,7 +42,7 @@ def test_every_start_is_recorded(suna, sandbox) -> None:
         "thread_id": answer["thread_id"],
         "run_id": answer["agent_run_id"],
         "request_id": "req-1",
-        "dialect": "initiate" if suna.base == "/api" else "start",
+        "dialect": {"/api": "initiate", "/a2/api": "start-a2", "/v1": "start"}[suna.base],
         "status": "completed",
     }
 
@@ -56,15 +56,14 @@ def test_without_an_agent_the_default_one_answers(suna, sandbox) -> None:
 @pytest.mark.parametrize("agent_id", [UNKNOWN, constants.PRIVATE_AGENT_ID])
 def test_an_agent_that_one_cannot_start_is_404(suna, sandbox, agent_id) -> None:
     before = len(sandbox.starts())
-    path = "/agent/initiate" if suna.base == "/api" else "/agent/start"
-    answer = suna.post(path, data={"prompt": PROMPT, "agent_id": agent_id})
-    word = "Agent" if suna.base == "/api" else "Worker"
+    answer = suna.post(suna.start_path, data={"prompt": PROMPT, "agent_id": agent_id})
     assert answer.status_code == 404
-    assert answer.json() == {"detail": f"{word} not found or access denied"}
+    assert answer.json() == {"detail": f"{suna.agent_word} not found or access denied"}
     assert len(sandbox.starts()) == before
 
 
-def test_a_missing_prompt_is_refused(era_a, era_b) -> None:
+def test_a_missing_prompt_is_refused(era_a, era_a2, era_b) -> None:
+    assert era_a2.post("/agent/start", data={"stream": "true"}).status_code == 400
     assert era_a.post("/agent/initiate", data={"agent_id": UNKNOWN}).status_code == 422
     assert era_b.post("/agent/start", data={"stream": "true"}).status_code == 400
 
@@ -140,6 +139,40 @@ class TestOptimistic:
     def test_malformed_ids_are_500(self, era_b) -> None:
         data = {"prompt": PROMPT, "thread_id": "mine", "optimistic": "true"}
         assert era_b.post("/agent/start", data=data).status_code == 500
+
+
+class TestUnified:
+    """Era A2: one start for all, but every id is the server's."""
+
+    def test_a_known_thread_goes_on(self, era_a2) -> None:
+        first = era_a2.start(PROMPT)
+        ids = {"thread_id": first["thread_id"], "project_id": first["project_id"]}
+        second = era_a2.start("And now?", **ids)
+        assert {key: second[key] for key in ids} == ids
+        kinds = [m["type"] for m in era_a2.messages(first)]
+        assert kinds == ["user", "assistant", "user", "assistant"]
+
+    def test_a_known_project_gets_another_thread(self, era_a2) -> None:
+        first = era_a2.start(PROMPT)
+        second = era_a2.start(PROMPT, project_id=first["project_id"])
+        assert second["project_id"] == first["project_id"]
+        assert second["thread_id"] != first["thread_id"]
+
+    @pytest.mark.parametrize(
+        ("field", "says"),
+        [("thread_id", "Thread not found"), ("project_id", "Project not found")],
+    )
+    def test_an_id_that_nobody_made_is_404(self, era_a2, sandbox, field, says) -> None:
+        before = len(sandbox.starts())
+        data = {"prompt": PROMPT, field: str(uuid.uuid4()), "optimistic": "true"}
+        answer = era_a2.post("/agent/start", data=data)
+        assert (answer.status_code, answer.json()) == (404, {"detail": says})
+        assert len(sandbox.starts()) == before
+
+    def test_the_older_starts_are_gone(self, era_a2) -> None:
+        assert era_a2.post("/agent/initiate", data={"prompt": PROMPT}).status_code == 404
+        thread = era_a2.start(PROMPT)["thread_id"]
+        assert era_a2.post(f"/thread/{thread}/agent/start", json={}).status_code == 404
 
 
 def test_what_belongs_to_another_account_is_403(suna, http) -> None:

@@ -1,4 +1,4 @@
-"""Health, credentials, and the list of agents, in both dialects."""
+"""Health, credentials, and the list of agents, in every dialect."""
 
 import httpx2
 import pytest
@@ -13,6 +13,40 @@ def test_openapi_tells_the_dialects_apart(http: httpx2.Client) -> None:
     assert "/v1/agent/start" in paths
     assert "/api/agent/start" not in paths
     assert "/v1/agent/initiate" not in paths
+    assert not [path for path in paths if path.startswith(("/a2", "/gateway"))]
+
+
+def fields_of_the_form(document: dict, path: str) -> set[str]:
+    content = document["paths"][path]["post"]["requestBody"]["content"]
+    (form,) = content.values()
+    name = form["schema"]["$ref"].rpartition("/")[2]
+    return set(document["components"]["schemas"][name]["properties"])
+
+
+def test_openapi_tells_the_two_unified_starts_apart(http: httpx2.Client) -> None:
+    a2 = http.get("/a2/openapi.json").json()
+    assert all(path.startswith("/a2/api/") for path in a2["paths"])
+    assert "optimistic" not in fields_of_the_form(a2, "/a2/api/agent/start")
+    b = http.get("/openapi.json").json()
+    assert "optimistic" in fields_of_the_form(b, "/v1/agent/start")
+
+
+def test_openapi_of_the_gateway_declares_its_key(http: httpx2.Client) -> None:
+    paths = http.get("/gateway/openapi.json").json()["paths"]
+    assert set(paths) == {
+        f"/gateway/api{path}"
+        for path in (
+            "/health",
+            "/agents",
+            "/agents/{agent_id}",
+            "/agents/{agent_id}/execute",
+            "/executions/{execution_id}",
+            "/executions/{execution_id}/cancel",
+        )
+    }
+    execute = paths["/gateway/api/agents/{agent_id}/execute"]["post"]
+    headers = {p["name"]: p["required"] for p in execute["parameters"] if p["in"] == "header"}
+    assert headers["Idempotency-Key"] is False
 
 
 def test_health_needs_no_credentials(suna, http: httpx2.Client) -> None:
@@ -44,7 +78,7 @@ def test_bad_credentials_are_401(suna, http, headers, era_a_says, era_b_says) ->
     answer = http.get(suna.base + "/agents", headers=headers)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
-    expected = era_a_says if suna.base == "/api" else era_b_says or era_a_says
+    expected = (era_b_says if suna.native else None) or era_a_says
     assert answer.json() == {"detail": expected}
 
 
@@ -103,9 +137,11 @@ def test_one_agent(suna) -> None:
 
 
 def test_agents_that_one_cannot_have(suna) -> None:
-    word = "Agent" if suna.base == "/api" else "Worker"
     unknown = suna.get("/agents/00000000-0000-4000-8000-000000000000")
-    assert (unknown.status_code, unknown.json()) == (404, {"detail": f"{word} not found"})
+    assert (unknown.status_code, unknown.json()) == (
+        404,
+        {"detail": f"{suna.agent_word} not found"},
+    )
     private = suna.get(f"/agents/{constants.PRIVATE_AGENT_ID}")
     assert (private.status_code, private.json()) == (403, {"detail": "Access denied"})
     assert suna.get("/agents/not-a-uuid").status_code == 500

@@ -9,31 +9,38 @@ from renum_sandbox import __version__
 from renum_sandbox.auth import passwords, sessions, tokens, users
 from renum_sandbox.auth.errors import AuthError
 from renum_sandbox.auth.gateway import require_api_key
+from renum_sandbox.auth.refusals import AuthRoute
 from renum_sandbox.auth.sessions import Session
 from renum_sandbox.auth.users import User
 from renum_sandbox.context import CurrentSandbox, Sandbox
+from renum_sandbox.faults import Fault, Operation
+from renum_sandbox.faulty_route import FAULT_KEY
 
-router = APIRouter(prefix="/auth/v1", tags=["supabase auth"])
-guarded = APIRouter(dependencies=[Depends(require_api_key)])
+router = APIRouter(prefix="/auth/v1", tags=["supabase auth"], route_class=AuthRoute)
+guarded = APIRouter(dependencies=[Depends(require_api_key)], route_class=AuthRoute)
 
 _MIN_REFRESH_TOKEN, _MAX_REFRESH_TOKEN = 12, 512
 
 
 async def _signed_in(
     sandbox: CurrentSandbox, authorization: Annotated[str, Header()] = ""
-) -> tuple[User, Session]:
-    """The user and session of a Bearer access token, as GoTrue checks it."""
+) -> tuple[User, Session | None]:
+    """The user of a Bearer access token, as GoTrue checks it, and its session if it names one."""
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise AuthError(401, "no_authorization", "This endpoint requires a valid Bearer token")
     try:
-        claims = tokens.verify(sandbox.signing_key, token, now=sandbox.now())
+        claims = sandbox.verify(token)
     except tokens.BadToken as error:
         message = f"invalid JWT: unable to parse or verify signature, {error}"
         raise AuthError(403, "bad_jwt", message) from error
     user = users.by_id(sandbox.state, claims.user_id)
     if user is None:
         raise AuthError(403, "user_not_found", "User from sub claim in JWT does not exist")
+    if user.banned:
+        raise AuthError(403, "user_banned", "User is banned")
+    if claims.session_id is None:
+        return user, None
     session = sessions.find(sandbox.state, claims.session_id)
     if session is None:
         raise AuthError(
@@ -42,10 +49,10 @@ async def _signed_in(
     return user, session
 
 
-SignedIn = Annotated[tuple[User, Session], Depends(_signed_in)]
+SignedIn = Annotated[tuple[User, Session | None], Depends(_signed_in)]
 
 
-@guarded.post("/token")
+@guarded.post("/token", tags=[Operation.AUTH_TOKEN])
 async def token(
     request: Request, sandbox: CurrentSandbox, grant_type: Annotated[str, Query()] = ""
 ) -> Response:
@@ -106,7 +113,7 @@ def _session_answer(
         now=sandbox.now(),
         lifetime_s=sandbox.options.access_token_s,
     )
-    body = {
+    body: dict[str, Any] = {
         "access_token": access_token,
         "token_type": "bearer",
         "expires_in": sandbox.options.access_token_s,
@@ -114,25 +121,31 @@ def _session_answer(
         "refresh_token": refresh_token,
         "user": user.as_json(),
     }
+    if request.scope.get(FAULT_KEY) is Fault.WEAK_PASSWORD:
+        body["weak_password"] = {
+            "message": "Password should be at least 12 characters.",
+            "reasons": ["length"],
+        }
     headers = {"sb-auth-user-id": user.id, "sb-auth-session-id": session.id}
     return JSONResponse(body, headers=headers)
 
 
-@guarded.get("/user")
+@guarded.get("/user", tags=[Operation.AUTH_USER])
 async def user(signed_in: SignedIn) -> dict[str, Any]:
     """The user of the access token, as long as its session lives."""
     return signed_in[0].as_json()
 
 
-@guarded.post("/logout", status_code=204)
+@guarded.post("/logout", status_code=204, tags=[Operation.AUTH_LOGOUT])
 async def logout(
     sandbox: CurrentSandbox, signed_in: SignedIn, scope: Annotated[str, Query()] = "global"
 ) -> None:
-    """End sessions; by default all of the user, on every device."""
-    sessions.sign_out(sandbox.state, signed_in[1], scope)
+    """End sessions; by default, or for a token of no session, all of the user's."""
+    user, session = signed_in
+    sessions.sign_out(sandbox.state, user.id, session, scope)
 
 
-@guarded.get("/health")
+@guarded.get("/health", tags=[Operation.AUTH_HEALTH])
 async def health() -> dict[str, str]:
     """The process answers; like the real one it looks at nothing else."""
     return {
@@ -142,7 +155,7 @@ async def health() -> dict[str, str]:
     }
 
 
-@router.get("/.well-known/jwks.json")
+@router.get("/.well-known/jwks.json", tags=[Operation.AUTH_JWKS])
 async def jwks(sandbox: CurrentSandbox, response: Response) -> dict[str, Any]:
     """The public keys of the access tokens; open to everybody."""
     response.headers["Cache-Control"] = "public, max-age=600"

@@ -1,13 +1,13 @@
 """
 Sessions and their refresh tokens: rotation, and the exceptions that keep honest clients in.
 
-A token may be used once. Two repeats are no theft and get the active token again: the parent
-of the active token at any time (its answer was lost), and any token of the session within ten
-seconds of its use (two tabs at once). Every other repeat deletes the whole session.
+Tokens look and behave as those of the newer kind (version 2): a token may be used once. Two
+repeats are no theft and get the active token again: the parent of the active token at any time
+(its answer was lost), and any token of a session that was refreshed in the last ten seconds (two
+tabs at once). Every other repeat deletes the whole session.
 """
 
 import secrets
-import string
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -15,8 +15,7 @@ from renum_sandbox.auth.errors import AuthError
 from renum_sandbox.state import State
 
 REUSE_INTERVAL_S = 10.0
-_ALPHABET = string.ascii_lowercase + string.digits
-_TOKEN_LENGTH = 12
+_TOKEN_BYTES = 38
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +27,11 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """`reuse` says why a used token was accepted, None when it was a first use."""
+    """`reuse` says why a used token was accepted, empty when it was a first use."""
 
     session: Session
     refresh_token: str
-    reuse: str | None = None
+    reuse: str = ""
 
 
 def sign_in(state: State, user_id: str, *, now: float) -> tuple[Session, str]:
@@ -70,20 +69,34 @@ def refresh(state: State, token: str, *, now: float) -> Refreshed:
             state.run("UPDATE refresh_tokens SET used_at = ? WHERE token = ?", (now, token))
             return Refreshed(session, _issue(state, session.id, parent=token))
         active = state.one(
-            "SELECT token, parent FROM refresh_tokens WHERE session_id = ? AND used_at IS NULL",
+            """
+            SELECT token, parent,
+                   (SELECT max(used_at) FROM refresh_tokens WHERE session_id = a.session_id)
+                       AS refreshed_at
+              FROM refresh_tokens a WHERE session_id = ? AND used_at IS NULL
+            """,
             (session.id,),
         )
-        if active is not None and active["parent"] == token:
-            return Refreshed(session, active["token"], reuse="parent_of_active")
-        if active is not None and now - row["used_at"] <= REUSE_INTERVAL_S:
-            return Refreshed(session, active["token"], reuse="within_interval")
+        assert active is not None  # noqa: S101  every use of a token issues the next
+        causes = {
+            "concurrent-refresh": now - active["refreshed_at"] < REUSE_INTERVAL_S,
+            "fail-to-save": active["parent"] == token,
+        }
+        if any(causes.values()):
+            state.run("UPDATE refresh_tokens SET used_at = ? WHERE token = ?", (now, token))
+            reuse = ",".join(cause for cause, holds in causes.items() if holds)
+            return Refreshed(session, active["token"], reuse)
     # Outside of the transaction above, which an exception inside would roll back.
     state.run("DELETE FROM sessions WHERE id = ?", (session.id,))
     raise AuthError(400, "refresh_token_already_used", "Invalid Refresh Token: Already Used")
 
 
-def sign_out(state: State, session: Session, scope: str) -> None:
-    """End this session (`local`), all of its user (`global`), or all but this (`others`)."""
+def sign_out(state: State, user_id: str, session: Session | None, scope: str) -> None:
+    """
+    End this session (`local`), all of the user (`global`), or all but this (`others`).
+
+    Without a session every scope is global. Raises AuthError for another scope.
+    """
     conditions = {
         "local": "id = :session",
         "global": "user_id = :user",
@@ -92,12 +105,12 @@ def sign_out(state: State, session: Session, scope: str) -> None:
     if scope not in conditions:
         raise AuthError(400, "validation_failed", f"Unsupported logout scope {scope!r}")
     state.run(
-        f"DELETE FROM sessions WHERE {conditions[scope]}",  # noqa: S608  from the table above
-        {"session": session.id, "user": session.user_id},
+        f"DELETE FROM sessions WHERE {conditions[scope if session else 'global']}",  # noqa: S608
+        {"session": session.id if session else None, "user": user_id},
     )
 
 
 def _issue(state: State, session_id: str, *, parent: str | None) -> str:
-    token = "".join(secrets.choice(_ALPHABET) for _ in range(_TOKEN_LENGTH))
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
     state.insert("refresh_tokens", token=token, session_id=session_id, parent=parent)
     return token

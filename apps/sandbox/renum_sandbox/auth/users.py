@@ -72,7 +72,8 @@ class User:
         }
         if self.banned:
             body["banned_until"] = iso_time(self.created_at + _FOR_A_CENTURY_S)
-        return body
+        # GoTrue leaves out what is not set.
+        return {key: value for key, value in body.items() if value is not None}
 
 
 def iso_time(at: float) -> str:

@@ -13,10 +13,10 @@ from renum_sandbox.faults import Operation
 from renum_sandbox.suna import errors
 from renum_sandbox.suna.caller import Account
 from renum_sandbox.suna.dialect import CurrentDialect, Dialect
-from renum_sandbox.suna.faulty_route import FaultyRoute
 from renum_sandbox.suna.frames import iso
+from renum_sandbox.suna.refusals import SunaRoute
 
-router = APIRouter(route_class=FaultyRoute)
+router = APIRouter(route_class=SunaRoute)
 
 
 @router.get("/health", tags=[Operation.HEALTH])
@@ -73,7 +73,7 @@ async def get_agent(agent_id: str, _: Account, dialect: CurrentDialect) -> dict[
     if agent is None:
         raise errors.agent_not_found(dialect)
     if agent.private:
-        raise errors.access_denied()
+        raise errors.denied()
     return _as_json(agent, dialect)
 
 

@@ -62,12 +62,12 @@ def _by_key(key: str, dialect: Dialect) -> str:
 
 def _by_token(sandbox: Sandbox, token: str, dialect: Dialect) -> str:
     try:
-        return tokens.verify(sandbox.signing_key, token, now=sandbox.now()).user_id
+        return sandbox.verify(token).user_id
     except tokens.BadToken as error:
         raise _refused(dialect, expired=error.expired) from error
 
 
 def _refused(dialect: Dialect, *, expired: bool) -> HTTPException:
-    if dialect is Dialect.INITIATE:
+    if dialect is not Dialect.START:
         return unauthenticated("Invalid token")
     return unauthenticated("Token has expired" if expired else "Invalid token signature")

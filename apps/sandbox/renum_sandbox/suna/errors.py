@@ -21,8 +21,16 @@ def agent_not_startable(dialect: Dialect) -> HTTPException:
     return HTTPException(404, f"{dialect.agent_word} not found or access denied")
 
 
-def access_denied() -> HTTPException:
+def denied() -> HTTPException:
+    """Somebody else's private agent, or whatever else is not the caller's."""
     return HTTPException(403, "Access denied")
+
+
+def agents_disabled() -> HTTPException:
+    """Every agent route of an era A server whose feature flag is off, which is the default."""
+    return HTTPException(
+        403, "Custom agents currently disabled. This feature is not available at the moment."
+    )
 
 
 def thread_not_found() -> HTTPException:
@@ -33,12 +41,20 @@ def thread_denied() -> HTTPException:
     return HTTPException(403, "Not authorized to access this thread")
 
 
-def run_not_found() -> HTTPException:
-    return HTTPException(404, "Agent run not found")
+def run_not_found(dialect: Dialect) -> HTTPException:
+    return HTTPException(404, f"{dialect.run_word} not found")
+
+
+def project_not_found() -> HTTPException:
+    return HTTPException(404, "Project not found")
+
+
+def execution_ended() -> HTTPException:
+    return HTTPException(409, "Execution has already ended")
 
 
 def run_limit(dialect: Dialect, running: list[str], limit: int) -> HTTPException:
-    """Too many parallel runs: 429 in era A, 402 with a code in era B."""
+    """Too many parallel runs: 429 in era A and at the gateway, 402 with a code in A2 and B."""
     detail: dict[str, Any] = {
         "message": f"Maximum of {limit} parallel agent runs allowed within 24 hours. "
         f"You currently have {len(running)} running.",
@@ -46,16 +62,34 @@ def run_limit(dialect: Dialect, running: list[str], limit: int) -> HTTPException
         "running_count": len(running),
         "limit": limit,
     }
-    if dialect is Dialect.INITIATE:
+    if not _has_codes(dialect):
         return HTTPException(429, detail)
     return HTTPException(402, {**detail, "error_code": "AGENT_RUN_LIMIT_EXCEEDED"})
 
 
 def no_credits(dialect: Dialect) -> HTTPException:
     message = "Insufficient credits. Please add credits to continue."
-    if dialect is Dialect.INITIATE:
+    if not _has_codes(dialect):
         return HTTPException(402, {"message": message, "subscription": {"plan_name": "free"}})
     return HTTPException(402, {"message": message, "error_code": "INSUFFICIENT_CREDITS"})
+
+
+def thread_limit() -> HTTPException:
+    """A2 and B only."""
+    message = "Thread limit reached. Please delete a thread or upgrade."
+    return HTTPException(402, {"message": message, "error_code": "THREAD_LIMIT_EXCEEDED"})
+
+
+def model_denied(dialect: Dialect) -> HTTPException:
+    message = "Your plan does not include this model"
+    if not _has_codes(dialect):
+        return HTTPException(403, {"message": message, "allowed_models": ["kimi-k2"]})
+    return HTTPException(402, {"message": message, "error_code": "MODEL_ACCESS_DENIED"})
+
+
+def _has_codes(dialect: Dialect) -> bool:
+    """Whether refusals are 402 with an `error_code`, which came with the unified start."""
+    return dialect in (Dialect.START_A2, Dialect.START)
 
 
 def require_uuid(value: str, doing: str) -> None:

@@ -115,8 +115,8 @@ class FrameWriter:
         elif turn.last:
             reason = "agent_terminated"
         else:
-            initiate = self._run.dialect is Dialect.INITIATE
-            reason = "xml_tool_limit_reached" if initiate else "tool_calls"
+            native = self._run.dialect is Dialect.START
+            reason = "tool_calls" if native else "xml_tool_limit_reached"
         frames.append(self._progress(beat, "finish", finish_reason=reason))
         if self._run.dialect is Dialect.START:
             frames.append({"type": "llm_response_end"})
@@ -153,7 +153,7 @@ class FrameWriter:
 
     def _numbered(self, frame: Frame, at: float) -> Frame:
         """Era B: an id to resume from, shaped as an entry of a Redis stream."""
-        if self._run.dialect is Dialect.INITIATE:
+        if self._run.dialect is not Dialect.START:
             return frame
         self._events += 1
         return {**frame, "_event_id": f"{int(at * 1000)}-{self._events}"}
@@ -162,7 +162,7 @@ class FrameWriter:
 def assistant_message(run: Run, turn: Turn) -> tuple[dict[str, Any], dict[str, Any]]:
     """Content and metadata of a whole message: XML in the text (A), or native calls (B)."""
     thread_run = {"thread_run_id": message_id(run, turn, "thread_run")}
-    if run.dialect is Dialect.INITIATE:
+    if run.dialect is not Dialect.START:
         return {"role": "assistant", "content": turn.as_xml()}, thread_run
     content: dict[str, Any] = {"role": "assistant", "content": turn.prose}
     metadata: dict[str, Any] = {**thread_run, "text_content": turn.prose}

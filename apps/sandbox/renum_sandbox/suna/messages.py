@@ -5,12 +5,16 @@ from typing import Any
 
 from renum_sandbox.context import Sandbox
 from renum_sandbox.suna import script, store
-from renum_sandbox.suna.dialect import Dialect
 from renum_sandbox.suna.frames import assistant_message, iso, message_id, tool_message
-from renum_sandbox.suna.runs import Run
+from renum_sandbox.suna.runs import ASKING, Ending, Run
+from renum_sandbox.suna.script import Turn
 from renum_sandbox.suna.store import UserMessage
 
 Message = dict[str, Any]
+
+
+LATE_S = 0.3
+"""How long after the end of a `late-answer` run its last message can be read."""
 
 
 def of_thread(
@@ -42,19 +46,47 @@ def user_message(message: UserMessage) -> Message:
     )
 
 
+def encoded_twice(message: Message) -> Message:
+    """Content and metadata as text that holds JSON; what is text already stays as it is."""
+    texts = {
+        key: json.dumps(message[key], ensure_ascii=False)
+        for key in ("content", "metadata")
+        if isinstance(message.get(key), dict)
+    }
+    return {**message, **texts}
+
+
 def _written(sandbox: Sandbox, run: Run, *, optimized: bool) -> list[tuple[float, Message]]:
     """The closed turns of a run, with the results of their tools."""
     found: list[tuple[float, Message]] = []
-    until = run.heard_until(sandbox.now())
-    for turn, at in script.closed_turns(script.beats(run), until):
+    for turn, at in _readable_turns(sandbox, run):
         content, metadata = assistant_message(run, turn)
-        shown = None if optimized and run.dialect is Dialect.START else content
+        if optimized:
+            metadata = {"text_content": turn.as_xml(), **metadata}
+        shown = None if optimized else content
         assistant_id = message_id(run, turn, "assistant")
         found.append((at, _message(assistant_id, run.thread_id, "assistant", shown, metadata, at)))
         if turn.call is not None and turn.call.result is not None:
             tool_id = message_id(run, turn, "tool")
             found.append((at, _message(tool_id, run.thread_id, "tool", tool_message(turn), {}, at)))
     return found
+
+
+def _readable_turns(sandbox: Sandbox, run: Run) -> list[tuple[Turn, float]]:
+    now = sandbox.now()
+    closed = script.closed_turns(script.beats(run), run.heard_until(now))
+    late = run.ending is Ending.LATE and run.ends_at is not None and now < run.ends_at + LATE_S
+    return [(turn, at) for turn, at in closed if not (late and turn.last)]
+
+
+def final_answer(sandbox: Sandbox, run: Run) -> tuple[str | None, bool]:
+    """The text that a run ends with, None without one, and whether it asks a human."""
+    turns = [turn for turn, _ in _readable_turns(sandbox, run)]
+    if not turns:
+        return None, run.ending in ASKING
+    said = turns[-1].call.arguments["text"] if turns[-1].call else ""
+    text = "\n\n".join(part for part in (turns[-1].prose, said) if part)
+    return text or None, run.ending in ASKING
 
 
 def _message(

@@ -7,29 +7,38 @@ from fastapi.responses import StreamingResponse
 
 from renum_sandbox.context import CurrentSandbox
 from renum_sandbox.faults import Fault, Operation
-from renum_sandbox.suna import store, stream
+from renum_sandbox.faulty_route import FAULT_KEY
+from renum_sandbox.suna import stopping, stream
 from renum_sandbox.suna.access import run_for, thread_for, visible_runs
 from renum_sandbox.suna.caller import Account, StreamAccount
 from renum_sandbox.suna.dialect import CurrentDialect, Dialect
-from renum_sandbox.suna.faulty_route import FAULT_KEY, FaultyRoute
 from renum_sandbox.suna.frames import iso
+from renum_sandbox.suna.refusals import SunaRoute
 from renum_sandbox.suna.runs import Run
 from renum_sandbox.suna.starting import TRACEBACK
 
-router = APIRouter(route_class=FaultyRoute)
+router = APIRouter(route_class=SunaRoute)
 
 
 @router.get("/agent-run/{run_id}", tags=[Operation.STATUS])
 async def get_run(
-    run_id: str, request: Request, sandbox: CurrentSandbox, account_id: Account
+    run_id: str,
+    request: Request,
+    sandbox: CurrentSandbox,
+    account_id: Account,
+    dialect: CurrentDialect,
 ) -> dict[str, Any]:
     """The truth about a run, in camelCase: the only place of Suna's API that has it."""
-    body = _snake(run_for(sandbox, account_id, run_id), sandbox.now())
+    body = _snake(run_for(sandbox, account_id, run_id, dialect), sandbox.now())
     match request.scope.get(FAULT_KEY):
         case Fault.FAIL_RUN:
             body |= {"status": "failed", "completed_at": iso(sandbox.now()), "error": TRACEBACK}
         case Fault.LIE_COMPLETED:
             body |= {"status": "completed", "completed_at": iso(sandbox.now()), "error": None}
+        case Fault.ODD_STATUS:
+            body["status"] = "error"
+        case Fault.PENDING:
+            body["status"] = "pending"
     return {
         "id": body["id"],
         "threadId": body["thread_id"],
@@ -40,7 +49,7 @@ async def get_run(
     }
 
 
-@router.get("/thread/{thread_id}/agent-runs")
+@router.get("/thread/{thread_id}/agent-runs", tags=[Operation.RUNS])
 async def runs_of_thread(
     thread_id: str, sandbox: CurrentSandbox, account_id: Account
 ) -> dict[str, Any]:
@@ -61,24 +70,27 @@ async def stream_run(
     last_id: str = "",
 ) -> StreamingResponse:
     """Server-sent events; `last_id` resumes behind an `_event_id` (era B)."""
-    run = run_for(sandbox, account_id, run_id)
-    lie = request.scope.get(FAULT_KEY) is Fault.LIE_COMPLETED
+    run = run_for(sandbox, account_id, run_id, dialect)
     after = last_id if dialect is Dialect.START else ""
     return StreamingResponse(
-        stream.follow(sandbox, run, after=after, lie=lie),
+        stream.follow(sandbox, run, after=after, fault=request.scope.get(FAULT_KEY)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"},
     )
 
 
 @router.post("/agent-run/{run_id}/stop", tags=[Operation.STOP])
-async def stop_run(run_id: str, sandbox: CurrentSandbox, account_id: Account) -> dict[str, Any]:
+async def stop_run(
+    run_id: str,
+    request: Request,
+    sandbox: CurrentSandbox,
+    account_id: Account,
+    dialect: CurrentDialect,
+) -> dict[str, Any]:
     """Stop a run. Not guarded: a run that was `completed` is `stopped` afterwards."""
-    run = run_for(sandbox, account_id, run_id)
-    store.stop_run(sandbox.state, run.id, sandbox.now())
-    if sandbox.model_runs is not None:
-        sandbox.model_runs.stop(run.id)
-    sandbox.bell.ring(run.id)
+    run = run_for(sandbox, account_id, run_id, dialect)
+    if request.scope.get(FAULT_KEY) is not Fault.IGNORE_STOP:
+        stopping.stop(sandbox, run)
     return {"status": "stopped"}
 
 

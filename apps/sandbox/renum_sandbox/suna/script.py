@@ -13,7 +13,7 @@ from enum import Enum, auto
 from renum_sandbox.agents import catalogue
 from renum_sandbox.agents.prompt import Markers, without_markers
 from renum_sandbox.suna.dialect import Dialect
-from renum_sandbox.suna.runs import Ending, Engine, Run
+from renum_sandbox.suna.runs import ASKING, Ending, Engine, Run
 
 _MAX_PIECES = 150
 _THINKING = 0.2  # the share of a run before its first word
@@ -83,11 +83,16 @@ def turns(run: Run) -> list[Turn]:
         return []
     if run.engine is Engine.MODEL:
         return [Turn(1, run.model_text)] if run.model_text else []
-    if run.ending is Ending.ASK:
-        return [Turn(1, "", ToolCall("ask", {"text": catalogue.question(run.prompt)}))]
+    if run.ending in ASKING:
+        return [_asking(run)]
     agent = catalogue.find(run.agent_id)
     assert agent is not None  # noqa: S101  a run starts for known agents only
     text = catalogue.answer(agent.id, without_markers(run.prompt))
+    if run.ending is Ending.OLD_TAGS:
+        return [Turn(1, f"<complete>{text}</complete>")]
+    if run.ending is Ending.ATTACHMENTS:
+        arguments = {"text": text, "attachments": "/workspace/answer.md"}
+        return [Turn(1, "The task is done.", ToolCall("complete", arguments))]
     if not agent.answers_by_tool:
         return [Turn(1, text)]
     look = ToolCall("view_tasks", {"scope": "current"}, result="1 task: answer the user.")
@@ -97,12 +102,20 @@ def turns(run: Run) -> list[Turn]:
     ]
 
 
+def _asking(run: Run) -> Turn:
+    question = catalogue.question(run.prompt)
+    if run.ending is Ending.OLD_ASK:
+        return Turn(1, f"<ask>{question}</ask>")
+    name = "ask" if run.ending is Ending.ASK else "web_browser_takeover"
+    return Turn(1, "", ToolCall(name, {"text": question}))
+
+
 def beats(run: Run) -> list[Beat]:
     """All beats of a run whose end is known, in order."""
     if run.ends_at is None:
         return []
     pieces = [(kind, turn, text) for turn in turns(run) for kind, text in _parts(run, turn)]
-    if run.ending is Ending.FAIL:
+    if run.ending in (Ending.FAIL, Ending.BILLING):
         pieces = pieces[: len(pieces) // 2]  # it breaks in the middle of a sentence
     elif run.ending is Ending.LIE:
         pieces = [(Kind.ERROR, Turn(1, ""), "The model provider answered with an error")]
@@ -121,7 +134,7 @@ def closed_turns(played: Sequence[Beat], until: float) -> list[tuple[Turn, float
 
 
 def _parts(run: Run, turn: Turn) -> list[tuple[Kind, str]]:
-    if run.dialect is Dialect.INITIATE:
+    if run.dialect is not Dialect.START:
         said = [(Kind.TEXT, piece) for piece in _pieces(turn.as_xml())]
     else:
         said = [(Kind.TEXT, piece) for piece in _pieces(turn.prose)]

@@ -35,6 +35,11 @@ def thread(state: State, thread_id: str) -> Thread | None:
     return None if row is None else Thread(**dict(row))
 
 
+def owns_project(state: State, account_id: str, project_id: str) -> bool:
+    sql = "SELECT 1 FROM threads WHERE project_id = ? AND account_id = ?"
+    return state.one(sql, (project_id, account_id)) is not None
+
+
 def threads(state: State, account_id: str, *, limit: int, offset: int) -> tuple[list[Thread], int]:
     """One page of the account's threads, newest first, and how many there are in all."""
     total = state.one("SELECT count(*) AS n FROM threads WHERE account_id = ?", (account_id,))
@@ -69,6 +74,22 @@ def add_run(state: State, run: Run) -> None:
 
 def run(state: State, run_id: str) -> Run | None:
     row = state.one("SELECT * FROM runs WHERE id = ?", (run_id,))
+    return None if row is None else _run(row)
+
+
+def add_key(state: State, account_id: str, key: str, run_id: str) -> None:
+    """Remember which run an idempotency key has started."""
+    state.insert("idempotency_keys", account_id=account_id, key=key, run_id=run_id)
+
+
+def run_of_key(state: State, account_id: str, key: str) -> Run | None:
+    row = state.one(
+        """
+        SELECT r.* FROM idempotency_keys k JOIN runs r ON r.id = k.run_id
+         WHERE k.account_id = ? AND k.key = ?
+        """,
+        (account_id, key),
+    )
     return None if row is None else _run(row)
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 
 from renum_sandbox.context import Sandbox
+from renum_sandbox.faults import Fault
 from renum_sandbox.suna import script, store
 from renum_sandbox.suna.dialect import Dialect
 from renum_sandbox.suna.frames import Frame, FrameWriter, event_number
@@ -14,23 +15,32 @@ _LONGEST_SLEEP_S = 60.0
 _TOGETHER_S = 0.04
 """Words due within this time go out in one write."""
 
+_UNKNOWN = "estimate prep_stage thinking reasoning context_usage degradation timing of_the_future"
+_NOISE = (
+    ": a comment\n\n" + "".join(f'data: {{"type": "{kind}"}}\n\n' for kind in _UNKNOWN.split())
+).encode()
+
 
 async def follow(
-    sandbox: Sandbox, run: Run, *, after: str = "", lie: bool = False
+    sandbox: Sandbox, run: Run, *, after: str = "", fault: Fault | None = None
 ) -> AsyncIterator[bytes]:
     """
     The frames of a run as bytes, several frames at once where they are due together.
 
-    `after` is an `_event_id`: what came up to it is left out (era B). With `lie` the stream
-    says `completed` at once. A stop in era A also deletes what could be replayed.
+    `after` is an `_event_id`: what came up to it is left out (era B). `fault` may be
+    `lie-completed`, `no-end` or `noise`. A stop in the older eras also deletes what could be
+    replayed.
     """
     writer = FrameWriter(run)
     skip = event_number(after) if run.dialect is Dialect.START else 0
     beats = _beats(sandbox, run)
     was_over = run.status(sandbox.now()) is not RunStatus.RUNNING
-    if lie or (was_over and run.dialect is Dialect.INITIATE and run.stopped_at is not None):
+    erased = was_over and run.dialect is not Dialect.START and run.stopped_at is not None
+    if fault is Fault.LIE_COMPLETED or erased:
         yield _bytes(writer.after_the_end(RunStatus.COMPLETED, sandbox.now()))
         return
+    if fault is Fault.NOISE:
+        yield _NOISE
     position = 0
     pinged_at = sandbox.now()
     while not sandbox.bell.closing.is_set():
@@ -44,7 +54,8 @@ async def follow(
         status = run.status(now)
         if status is not RunStatus.RUNNING:
             writer.finish_with(run)
-            due += writer.after_the_end(status, now) if was_over else writer.ending(status, now)
+            if fault is not Fault.NO_END:
+                due += writer.after_the_end(status, now) if was_over else writer.ending(status, now)
         fresh = [f for f in due if event_number(f.get("_event_id", "")) > skip] if skip else due
         pings = run.dialect is Dialect.START and now - pinged_at >= sandbox.options.ping_s
         if not fresh and pings:

@@ -6,19 +6,20 @@ from fastapi import APIRouter, Query, Request
 
 from renum_sandbox.context import CurrentSandbox
 from renum_sandbox.faults import Fault, Operation
+from renum_sandbox.faulty_route import FAULT_KEY
 from renum_sandbox.suna import store
 from renum_sandbox.suna.access import thread_for, visible_runs
 from renum_sandbox.suna.caller import Account
 from renum_sandbox.suna.dialect import CurrentDialect, Dialect
-from renum_sandbox.suna.faulty_route import FAULT_KEY, FaultyRoute
 from renum_sandbox.suna.frames import iso
-from renum_sandbox.suna.messages import of_thread
+from renum_sandbox.suna.messages import encoded_twice, of_thread
+from renum_sandbox.suna.refusals import SunaRoute
 from renum_sandbox.suna.store import Thread
 
-router = APIRouter(route_class=FaultyRoute)
+router = APIRouter(route_class=SunaRoute)
 
 
-@router.get("/threads")
+@router.get("/threads", tags=[Operation.THREADS])
 async def list_threads(
     sandbox: CurrentSandbox,
     account_id: Account,
@@ -46,12 +47,15 @@ async def list_messages(
 ) -> dict[str, Any]:
     """All messages of a thread, unpaginated. `optimized` exists in era B only."""
     thread = thread_for(sandbox, account_id, thread_id)
+    fault = request.scope.get(FAULT_KEY)
     messages = of_thread(
         sandbox,
         thread.id,
-        optimized=optimized and dialect is Dialect.START,
-        with_assistant=request.scope.get(FAULT_KEY) is not Fault.EMPTY_ANSWER,
+        optimized=fault is Fault.OPTIMIZED or (optimized and dialect is Dialect.START),
+        with_assistant=fault is not Fault.EMPTY_ANSWER,
     )
+    if fault is Fault.DOUBLE_ENCODED:
+        messages = [encoded_twice(message) for message in messages]
     if order == "desc":
         messages.reverse()
     pending = visible_runs(sandbox, thread)[1]
