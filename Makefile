@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# The official client of Supabase Auth pins an older HTTP library, so it lives apart.
+OFFICIAL := .venv-supabase-auth
 PACKAGES := apps/api apps/sandbox clients/python
 # Two cores run the suite fastest with two workers; more cores may use more.
 WORKERS ?= 2
@@ -24,13 +26,18 @@ $(READY): requirements/uv.txt requirements/dev.txt $(PACKAGES:%=%/pyproject.toml
 		$(PACKAGES:%=-e %)
 	@touch $@
 
+$(OFFICIAL)/.ready: requirements/supabase-auth.txt | $(READY)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OFFICIAL)
+	@$(BIN)/uv pip install --quiet --python $(OFFICIAL)/bin/python --require-hashes -r $<
+	@touch $@
+
 demo: $(READY) ## A team of three agents runs before your eyes; PROMPT="..." sets the task
 	@$(BIN)/python scripts/demo.py
 
 run: $(READY) ## The whole stack on http://127.0.0.1:8000, data under .renum/
 	@exec $(BIN)/renum-api dev
 
-test: $(READY) ## The whole test suite, with coverage
+test: $(READY) $(OFFICIAL)/.ready ## The whole test suite, with coverage
 	@$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term --cov-fail-under=90
 
 chaos: $(READY) ## Kill everything at random under hundreds of executions; nothing may be lost
@@ -54,6 +61,8 @@ lock: $(READY) ## Compile the requirement files anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		requirements/uv.in -o requirements/uv.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		requirements/supabase-auth.in -o requirements/supabase-auth.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		apps/api/pyproject.toml -o requirements/api.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		-c requirements/api.txt $(PACKAGES:%=%/pyproject.toml) --extra dev --group pyproject.toml:dev \
@@ -61,5 +70,5 @@ lock: $(READY) ## Compile the requirement files anew
 
 clean: ## Remove everything that was built, installed or stored here
 	@test ! -x $(BIN)/renum-api || $(BIN)/renum-api stop
-	@rm -rf $(VENV) .renum .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(OFFICIAL) .renum .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
