@@ -46,6 +46,7 @@ class SunaHttp:
         self.base_url = base_url
         self._credential = credential
         self._breaker = breaker
+        self.stream_timeout = STREAM_TIMEOUT
 
     def acting_as(self, credential: Credential) -> Self:
         """The same Suna, asked in another name."""
@@ -79,7 +80,7 @@ class SunaHttp:
         """The body of an event stream. Raises as `get` does, and from reading SunaUnavailable."""
         try:
             async with self.request(
-                "GET", path, headers={"Accept": "text/event-stream"}, timeout=STREAM_TIMEOUT
+                "GET", path, headers={"Accept": "text/event-stream"}, timeout=self.stream_timeout
             ) as response:
                 self._accept(response, path)
                 yield response.content

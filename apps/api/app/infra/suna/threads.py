@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from app.domain.agents import Answer, RunLost, RunRef, RunState, RunStatus
+from app.domain.agents import Answer, RunLost, RunRef, RunState, RunStatus, SunaUnavailable
 from app.infra.suna.answers import assemble, text_of
 from app.infra.suna.http import SunaHttp
 from app.infra.suna.starting import id_in, send_start
@@ -123,11 +123,14 @@ async def _runs_asked(http: SunaHttp, agent_id: UUID, prompt: str, since: dateti
 
 
 async def _runs_of_thread(http: SunaHttp, thread_id: str, agent_id: UUID) -> list[RunRef]:
-    """Oldest first; none of a thread that does not exist."""
+    """Oldest first; none of a thread that does not exist. Raises SunaUnavailable while a run that
+    was started is still to appear."""
     try:
         body = await http.get(f"thread/{thread_id}/agent-runs")
     except RunLost:
         return []
+    if isinstance(body, Mapping) and body.get("_pending") and not body.get("agent_runs"):
+        raise SunaUnavailable("The run was started, and is not visible yet.")
     # Not every era says which agent runs.
     return [
         RunRef(thread_id, str(r["id"]))
