@@ -54,8 +54,9 @@ def create_sandbox(
     of runs: 0 is instant, 1 about 1.5 to 3 seconds. `access_token_s` is the life of an access
     token, `ping_s` the silence before a ping in era B's streams, `slow_s` the delay of the fault
     `slow`, all in seconds. With `model`, a real model answers instead of the built-in agents.
-    With `jwt_secret`, tokens of HS256 that it has signed are accepted too. `script` plans faults
-    (see `renum_sandbox.fault_script`). `clock` gives seconds since the epoch.
+    With `jwt_secret` (32 bytes or more), tokens of HS256 that it has signed are accepted too.
+    `script` plans faults (see `renum_sandbox.fault_script`). `clock` gives seconds since the
+    epoch.
 
     Raises:
         NotInProduction: APP_ENV says so.

@@ -76,6 +76,7 @@ class Fault(StrEnum):
     ATTACHMENTS = "attachments"
     BILLING_STOP = "billing-stop"
     FOREVER = "forever"
+    WORKER_TIMEOUT = "worker-timeout"
     FIRST_404 = "404-first"
     NO_RUN_ID = "no-run-id"
     ODD_STATUS = "odd-status"
@@ -139,6 +140,7 @@ def _table() -> dict[Fault, tuple[Operation, frozenset[Operation]]]:
             Fault.ATTACHMENTS,
             Fault.BILLING_STOP,
             Fault.FOREVER,
+            Fault.WORKER_TIMEOUT,
             Fault.FIRST_404,
             Fault.NO_RUN_ID,
         ),

@@ -114,6 +114,11 @@ class TestRuns:
         assert (run["status"], run["error"]) == ("stopped", OUT_OF_CREDIT)
         assert [m["type"] for m in clocked.messages(start)] == ["user"]
 
+    def test_a_silent_worker_is_given_up(self, suna, sandbox) -> None:
+        sandbox.fault("start", "worker-timeout")
+        run = suna.run(suna.start(PROMPT))
+        assert (run["status"], run["error"]) == ("failed", "Worker timeout")
+
     def test_a_worker_that_crashed_never_ends(self, clocked, clock, clocked_sandbox) -> None:
         clocked_sandbox.fault("start", "forever")
         start = clocked.start(PROMPT)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from apps.sandbox.tests.clients import Gateway
 
 from renum_sandbox import constants
 from renum_sandbox.suna.starting import OUT_OF_CREDIT, TRACEBACK
@@ -119,6 +120,9 @@ class TestFaults:
             ("billing-stop", "cancelled", OUT_OF_CREDIT, False),
             ("lie-completed", "completed", None, False),
             ("forever", "running", None, False),
+            ("worker-timeout", "failed", "Worker timeout", False),
+            ("empty-answer", "completed", None, False),
+            ("ask", "completed", None, True),
             ("takeover", "completed", None, True),
             ("old-ask", "completed", None, True),
             ("old-tags", "completed", None, False),
@@ -136,6 +140,28 @@ class TestFaults:
     def test_a_start_may_not_tell_its_execution(self, gateway, sandbox) -> None:
         sandbox.fault("start", "no-run-id")
         assert gateway.start(PROMPT)["execution_id"] is None
+
+    def test_the_output_may_be_late(self, clocked_client, clocked_sandbox, clock) -> None:
+        gateway = Gateway(clocked_client)
+        clocked_sandbox.fault("start", "late-answer")
+        start = gateway.start(PROMPT)
+        clock.forward(5)
+        assert gateway.run(start)["output"].startswith("# Summary")
+        clocked_sandbox.fault("start", "late-answer")
+        start = gateway.start(f"{PROMPT} [[sleep=5]]")
+        clock.forward(5.1)
+        run = gateway.run(start)
+        assert (run["status"], run["output"]) == ("completed", None)
+        clock.forward(0.3)
+        assert gateway.run(start)["output"].startswith("# Summary")
+
+    @pytest.mark.parametrize("operation", ["status", "stop"])
+    def test_one_call_may_know_nothing(self, gateway, sandbox, operation) -> None:
+        start = gateway.start(f"{PROMPT} [[sleep=60]]")
+        sandbox.fault(operation, "404")
+        answer = gateway.call(operation, start)
+        assert (answer.status_code, answer.json()) == (404, {"detail": "Execution not found"})
+        assert gateway.call(operation, start).status_code == 200
 
     @pytest.mark.parametrize("fault", ["404", "404-first"])
     def test_an_execution_may_be_unknown(self, gateway, sandbox, fault) -> None:

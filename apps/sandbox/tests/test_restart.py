@@ -63,6 +63,22 @@ def test_a_stopped_run_stays_stopped(tmp_path: Path, suna_of) -> None:
         assert suna_of(sandbox).run(start)["status"] == "stopped"
 
 
+@pytest.mark.parametrize(
+    ("fault", "status", "body"),
+    [("forever", 200, "running"), ("404", 404, None), ("billing-stop", 200, "stopped")],
+)
+def test_broken_runs_stay_broken_and_what_was_planned_is_over(
+    tmp_path: Path, suna_of, fault, status, body
+) -> None:
+    with running_sandbox(tmp_path, script=f"{fault},500@2") as sandbox:
+        start = suna_of(sandbox).start(PROMPT)
+    with running_sandbox(tmp_path) as sandbox:
+        suna = suna_of(sandbox)
+        answer = suna.call("status", start)
+        assert (answer.status_code, answer.json().get("status")) == (status, body)
+        assert [suna.call("start").status_code for _ in range(2)] == [200, 200]
+
+
 def test_a_taken_port_is_replaced(tmp_path: Path) -> None:
     with listen("127.0.0.1", 0, tmp_path) as first:
         first.listen()

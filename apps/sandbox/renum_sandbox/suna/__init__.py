@@ -1,1 +1,1 @@
-"""Suna's HTTP API in two dialects, `/api` (initiate) and `/v1` (start), quirks included."""
+"""Suna's HTTP API in three eras, and a gateway before it, quirks included."""

@@ -47,6 +47,7 @@ _ENDING_OF_FAULT = {
     Fault.LATE_ANSWER: Ending.LATE,
     Fault.BILLING_STOP: Ending.BILLING,
     Fault.FOREVER: Ending.FOREVER,
+    Fault.WORKER_TIMEOUT: Ending.FAIL,
 }
 # What a gateway makes of Suna's messages; it reads them for its clients.
 _ENDING_AT_GATEWAY = {Ending.OLD_TAGS: Ending.ANSWER, Ending.OLD_ASK: Ending.ASK}
@@ -186,6 +187,8 @@ def _error(fault: Fault | None, ending: Ending) -> str | None:
         return OUT_OF_CREDIT
     if ending is not Ending.FAIL:
         return None
+    if fault is Fault.WORKER_TIMEOUT:
+        return "Worker timeout"
     return TRACEBACK if fault else "The prompt asked the sandbox to fail this run"
 
 
