@@ -28,7 +28,7 @@ def serve(
         float, typer.Option(min=0, help="Multiplies the length of runs: 0 is instant.")
     ] = 1.0,
     script: Annotated[
-        str, typer.Option(help="Faults to come: [OPERATION:]FAULT[@CALL][xTIMES],...")
+        str, typer.Option(help="Faults to come, such as 429,drop-stream@3,slowx2.")
     ] = "",
     slow_s: Annotated[
         float, typer.Option(min=0, help="The delay of the fault `slow`, in seconds.")
