@@ -144,6 +144,7 @@ def _sandbox(settings: Settings, speed: float) -> Iterator[_Process | _Running]:
                 **os.environ,
                 "APP_ENV": settings.app_env,
                 "JWT_EXPIRE_MINUTES": str(settings.jwt_expire_minutes),
+                "JWT_SECRET_KEY": settings.jwt_secret_key.get_secret_value(),
             },
         )
     )

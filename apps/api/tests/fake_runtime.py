@@ -29,6 +29,7 @@ class FakeRuntime:
     #: `find` goes by what was asked, as Suna's first era has to.
     cannot_tell_apart: bool = False
     find_errors: list[Exception] = field(default_factory=list)
+    stop_errors: list[Exception] = field(default_factory=list)
     follow_errors: list[Exception] = field(default_factory=list)
     #: Starts whose answer gets lost although the run began.
     lose_answers: list[Exception] = field(default_factory=list)
@@ -77,6 +78,8 @@ class FakeRuntime:
         return outcome
 
     async def stop(self, run: RunRef) -> None:
+        if self.stop_errors:
+            raise self.stop_errors.pop(0)
         self.runs[run.run_id].cancel()
         self.stopped.append(run)
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import aiohttp
 import pytest
+import stamina
 
 from app.common.breaker import Breaker, BreakerState
 from app.domain.agents import (
@@ -33,6 +34,7 @@ from renum_sandbox.testing import RunningSandbox, running_sandbox
 
 BASES = {"initiate": "/api", "start-a2": "/a2/api", "start": "/v1", "execute": "/gateway/api"}
 COPYWRITER, EDITOR = UUID(DRAFT_AGENT_ID), UUID(REVIEW_AGENT_ID)
+PROMPT = "Sell oat milk to cyclists"
 #: Suna's own; the gateway has neither streams nor threads.
 SUNAS = [d for d in BASES if d != "execute"]
 
@@ -45,7 +47,8 @@ def sandbox() -> Iterator[RunningSandbox]:
 
 @pytest.fixture(autouse=True)
 def no_faults(sandbox: RunningSandbox) -> Iterator[None]:
-    yield
+    with stamina.set_testing(True, attempts=3):  # as many tries, and no pauses between them
+        yield
     sandbox.clear_faults()
 
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import aiohttp
+import structlog
 
 from app import __version__
 from app.common.breaker import Breaker, BreakerState
@@ -18,6 +19,8 @@ from app.infra.suna.directory import AgentLists, SunaAgentDirectory
 from app.infra.suna.http import TIMEOUT, SunaHttp
 from app.infra.suna.runtime import SunaAgentRuntime
 
+_log = structlog.get_logger(__name__)
+
 
 class ConnectedSuna:
     """The `Suna` port: everybody's account behind one key, or each user's own."""
@@ -27,12 +30,13 @@ class ConnectedSuna:
         self._dialects = DialectFinder(session, settings.suna_api_url, settings.suna_api_dialect)
         self._lists = AgentLists()
         self._forwards = settings.suna_auth_mode == "forward"
-        self._key = ApiKey(settings.suna_api_key.get_secret_value())
-        self._http = SunaHttp(session, settings.suna_api_url, self._key, self._breaker)
+        key = ApiKey(settings.suna_api_key.get_secret_value())
+        self._http = SunaHttp(session, settings.suna_api_url, key, self._breaker)
         secret = settings.jwt_secret_key.get_secret_value()
-        self._mint = (
-            minter(secret, Rules(settings.issuer, settings.jwt_audience)) if secret else None
-        )
+        rules = Rules(settings.issuer, settings.jwt_audience)
+        self._mint = minter(secret, rules) if secret else None
+        if self._forwards and not secret:
+            _log.warning("runs in the background will fail: forward needs JWT_SECRET_KEY")
 
     def runtime(self, user_id: UUID) -> SunaAgentRuntime:
         http = self._http
