@@ -114,8 +114,10 @@ class Stack:
             **settings,
         }
         subprocess.run([RENUM_API, "migrate"], env=env, cwd=folder, check=True, capture_output=True)
+        # Its data outlives it: what runs there goes on by the clock.
         sandbox = [str(_BIN / "renum-sandbox"), "--port", str(sandbox_port), "--speed", "0"]
-        self._sandbox = Process("sandbox", sandbox, env, self.logs)
+        sandbox += ["--data-dir", str(folder / "sandbox")]
+        self.sandbox = Process("sandbox", sandbox, env, self.logs)
         ports = [_free_port() for _ in range(apis)]
         self.api_urls = [f"http://127.0.0.1:{port}" for port in ports]
         self.apis = [
@@ -131,7 +133,7 @@ class Stack:
             _wait_for(url)
 
     def keep_alive(self) -> None:
-        for process in (*self.apis, *self.workers):
+        for process in (*self.apis, *self.workers, self.sandbox):
             process.keep_alive()
 
     def restart_postgres(self, mode: str) -> None:
@@ -146,7 +148,7 @@ class Stack:
         self._valkey = self._start_valkey()
 
     def end(self) -> None:
-        for process in (*self.apis, *self.workers, self._sandbox):
+        for process in (*self.apis, *self.workers, self.sandbox):
             process.end()
         self._valkey.stop()
 

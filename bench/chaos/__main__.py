@@ -21,6 +21,8 @@ from bench.stack import Stack, running_stack
 
 #: After the last disturbance, everything has to come to its end within this time.
 _END_LIMIT_S = 150.0
+#: Of the work of a worker that was killed, and of one that stops; looked at every 0.2 s.
+_TAKE_OVER_LIMIT_S, _HAND_OVER_LIMIT_S = 10.0, 1.0
 #: Some executions queue, none is refused.
 _SETTINGS = {"MAX_CONCURRENT_EXECUTIONS": "60", "MAX_QUEUED_EXECUTIONS": "100000"}
 
@@ -55,8 +57,12 @@ async def chaos(stack: Stack, asked: argparse.Namespace) -> Verdict:
     _print("ended", ", ".join(f"{n} {status}" for status, n in sorted(verdict.statuses.items())))
     _print("agents started", verdict.starts)
     _print("calm after the last disturbance", f"{time.monotonic() - calm_since:.1f} s")
-    _print("take-over after kill -9", _times(monitor.takeovers(done.kills)))
-    _print("hand-over at SIGTERM", _times(monitor.takeovers(done.stops)))
+    kills, stops = monitor.takeovers(done.kills), monitor.takeovers(done.stops)
+    _print("take-over after kill -9", _times(kills))
+    _print("hand-over at SIGTERM", _times(stops))
+    verdict.slow += _over("take-over", kills, _TAKE_OVER_LIMIT_S)
+    if set(done.counts) == {"SIGTERM worker"}:  # else it waits for what else goes wrong
+        verdict.slow += _over("hand-over", stops, _HAND_OVER_LIMIT_S)
     _print("repaired by the invariant check", verdict.repairs)
     for kind, found in verdict.violations.items():
         _print(kind, len(found))
@@ -77,6 +83,12 @@ def _times(seconds: list[float]) -> str:
         f"{len(seconds)} jobs, median {middle:.1f} s, 95 % in {late:.1f} s, "
         f"longest {max(seconds):.1f} s"
     )
+
+
+def _over(what: str, seconds: list[float], limit_s: float) -> list[str]:
+    """By the median: single ones also wait for a database that restarts, or a busy machine."""
+    middle = statistics.median(seconds) if seconds else 0.0
+    return [f"{what}: median {middle:.1f} s, limit {limit_s:g} s"] if middle > limit_s else []
 
 
 def _print(what: str, value: object) -> None:

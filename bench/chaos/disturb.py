@@ -5,6 +5,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
@@ -27,6 +28,12 @@ _FAULTS = [
     ("stream", "503"),
     ("messages", "500"),
     ("stop", "500"),
+    ("stop", "ignore-stop"),
+    ("runs", "500"),
+    ("runs", "503"),
+    ("start", "404-first"),
+    ("start", "garbage"),
+    ("start", "late-answer"),
 ]
 #: These hold a run up for half a minute or a whole one; only worth it in a long test.
 _HANGS = [("status", "hang"), ("stream", "hang"), ("messages", "hang")]
@@ -61,7 +68,11 @@ class Disturber:
         await asyncio.sleep(max((t - time.monotonic() for t in self._zombies.values()), default=0))
         self.wake_zombies()
         async with httpx2.AsyncClient(trust_env=False) as http:
-            await http.delete(f"{self._stack.sandbox_url}/sandbox/faults")
+            answer = None
+            while answer is None:
+                with suppress(httpx2.TransportError):
+                    answer = await http.delete(f"{self._stack.sandbox_url}/sandbox/faults")
+                await asyncio.sleep(0.1)
 
     def wake_zombies(self) -> None:
         for process, at in list(self._zombies.items()):
@@ -94,12 +105,16 @@ class Disturber:
     async def restart_valkey(self) -> None:
         await asyncio.to_thread(self._stack.restart_valkey)
 
+    async def kill_suna(self) -> None:
+        self._stack.sandbox.send(signal.SIGKILL, pause_s=self._rng.choice([0.0, 1.0, 6.0]))
+
     async def break_suna(self) -> None:
         operation, fault = self._rng.choice(self._faults)
         body = {"operation": operation, "fault": fault, "times": self._rng.randint(1, 3)}
         async with httpx2.AsyncClient(trust_env=False) as http:
-            answer = await http.post(f"{self._stack.sandbox_url}/sandbox/faults", json=body)
-            answer.raise_for_status()
+            with suppress(httpx2.TransportError):  # it may be away already
+                answer = await http.post(f"{self._stack.sandbox_url}/sandbox/faults", json=body)
+                answer.raise_for_status()
 
     def _living(self) -> Process | None:
         """A worker that is no zombie; the last one is left alone."""
@@ -115,5 +130,6 @@ DEEDS: dict[str, tuple[int, Callable[[Disturber], Awaitable[None]]]] = {
     "zombie worker": (2, Disturber.freeze_worker),
     "restart PostgreSQL": (1, Disturber.restart_postgres),
     "restart Valkey": (1, Disturber.restart_valkey),
+    "kill -9 Suna": (1, Disturber.kill_suna),
     "fault of Suna": (6, Disturber.break_suna),
 }

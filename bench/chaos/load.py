@@ -12,6 +12,8 @@ from renum_sandbox import constants
 _PEOPLE = (constants.ANA_EMAIL, constants.BRUNO_EMAIL)
 #: Shares of executions that are cancelled, and how long after their start.
 _CANCELLED, _CANCEL_AFTER_S = 0.08, 3.0
+#: How long agents of executions that are cancelled would work: what is not stopped is seen.
+_UNTIL_STOPPED_S = 1000.0
 
 
 @dataclass
@@ -56,10 +58,11 @@ class People:
     async def execute(self, owner: str, team_id: str, word: str) -> None:
         """Execute once, however the answer is lost; perhaps cancel."""
         seconds = self._rng.uniform(0.2, 3.0)
+        cancel_after_s = None
+        if self._rng.random() < _CANCELLED:
+            cancel_after_s = self._rng.uniform(0, _CANCEL_AFTER_S)
+            seconds = _UNTIL_STOPPED_S
         body = {"input_data": {"prompt": f"{word} Sell oat milk [[sleep={seconds:.2f}]]"}}
-        cancel_after_s = (
-            self._rng.uniform(0, _CANCEL_AFTER_S) if self._rng.random() < _CANCELLED else None
-        )
         answer = None
         while answer is None:
             try:
@@ -68,14 +71,23 @@ class People:
                 await asyncio.sleep(0.2)
             except httpx2.TransportError:
                 break
-        if answer is None or answer.status_code != 202:
+        if answer is not None and answer.status_code == 202:
+            execution_id = answer.json()["execution_id"]
+            self.submitted.acknowledged[word] = execution_id
+        else:
             self.submitted.unknown.append(word)
-            return
-        execution_id = answer.json()["execution_id"]
-        self.submitted.acknowledged[word] = execution_id
-        if cancel_after_s is not None:
+            execution_id = await self._find(owner, word) if cancel_after_s is not None else None
+        if execution_id is not None and cancel_after_s is not None:
             await asyncio.sleep(cancel_after_s)
             await self._cancel(owner, execution_id)
+
+    async def _find(self, owner: str, word: str) -> str | None:
+        """The execution of a request whose answer was lost, if it was accepted."""
+        for item in (await self.ask(owner, "GET", "executions?limit=50"))["executions"]:
+            found = await self.ask(owner, "GET", f"executions/{item['execution_id']}")
+            if found["input_data"]["prompt"].startswith(word):
+                return str(found["execution_id"])
+        return None
 
     async def _cancel(self, owner: str, execution_id: str) -> None:
         while True:

@@ -28,6 +28,7 @@ class Verdict:
     double: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     unstopped: list[str] = field(default_factory=list)
+    slow: list[str] = field(default_factory=list)
     starts: int = 0
     repairs: int = 0
 
@@ -40,6 +41,7 @@ class Verdict:
             "double starts": self.double,
             "event log errors": self.log,
             "cancelled, still running at Suna": self.unstopped,
+            "slow take-overs": self.slow,
         }
 
 

@@ -464,6 +464,21 @@ async def test_an_execution_that_gets_nowhere_is_given_up(world: World) -> None:
     assert (report.status, report.error_code) == ("failed", "engine_gave_up")
 
 
+async def test_workers_that_come_and_go_over_a_long_time_are_no_reason_to_give_up(
+    world: World,
+) -> None:
+    """An agent that takes a day outlives more than ten deploys."""
+    execution = await world.begin(a_team(an_agent("a")))
+    async with world.db.reading() as tx:
+        await tx.executions._connection.execute(
+            "UPDATE renum.executions SET claims = 10, claimed_at = now() - interval '2 minutes' "
+            "WHERE id = %s",
+            (execution.id,),
+        )
+    await world.engine.drive(execution.id)
+    assert (await world.report(execution)).status is ExecutionStatus.COMPLETED
+
+
 async def test_an_end_lets_the_next_execution_of_the_user_start(world: World) -> None:
     team = a_team(an_agent("a"))
     first = await world.begin(team)
