@@ -28,6 +28,8 @@ class FakeRuntime:
     start_errors: list[Exception] = field(default_factory=list)
     #: `find` goes by what was asked, as Suna's first era has to.
     cannot_tell_apart: bool = False
+    #: A start with the same key is the same run.
+    is_idempotent: bool = False
     find_errors: list[Exception] = field(default_factory=list)
     stop_errors: list[Exception] = field(default_factory=list)
     follow_errors: list[Exception] = field(default_factory=list)
@@ -37,6 +39,8 @@ class FakeRuntime:
     async def start(self, agent_id: UUID, prompt: str, *, key: UUID) -> RunRef:
         if self.start_errors:
             raise self.start_errors.pop(0)
+        if self.is_idempotent and key in self.keys:
+            return self.keys[key]
         self.starts.append((agent_id, prompt))
         run = RunRef(str(key), f"run-{len(self.starts)}")
         self.keys[key] = run
@@ -46,7 +50,7 @@ class FakeRuntime:
         return run
 
     async def may_repeat_start(self) -> bool:
-        return False
+        return self.is_idempotent
 
     async def find(
         self, agent_id: UUID, prompt: str, *, key: UUID, since: datetime

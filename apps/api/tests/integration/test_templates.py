@@ -92,6 +92,30 @@ async def test_what_goes_wrong_is_said_and_harms_nobody(template: str, says: str
     assert "Traceback" not in str(failed.value)
 
 
+async def test_agents_may_be_called_like_methods() -> None:
+    facts = {
+        "initial_prompt": "x",
+        "context": {"get": "from the context"},
+        "results": {
+            key: {"status": "completed", "output": f"of {key}"} for key in ("items", "copy")
+        },
+    }
+    template = (
+        "{{ results.items.output }}, {{ results['copy'].output }}, {{ context.get }}, "
+        "{% for r in results.values() %}{{ r.status }} {% endfor %}"
+    )
+    templates = JinjaTemplates()
+    assert templates.examine(template).sources == ("items", "copy")
+    rendered = await templates.render(template, facts)
+    assert rendered == "of items, of copy, from the context, completed completed "
+
+
+async def test_what_cannot_be_stored_is_replaced() -> None:
+    rendered = await JinjaTemplates().render("{{ '%c' % 0 }}{{ '\\ud800' }}", FACTS)
+    assert "\0" not in rendered
+    rendered.encode()
+
+
 async def test_others_go_on_while_one_is_slow() -> None:
     slow = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
     rendering = asyncio.create_task(JinjaTemplates(limit_s=60).render(slow, FACTS))

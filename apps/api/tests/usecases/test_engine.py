@@ -240,6 +240,19 @@ async def test_a_start_of_which_nobody_can_tell_is_never_repeated_and_is_to_be_s
     assert len(world.runtime.starts) == 1
 
 
+async def test_where_a_start_may_be_repeated_it_is_until_it_is_answered(world: World) -> None:
+    world.runtime.is_idempotent = True
+    world.runtime.lose_answers = [StartUnknown("lost")]
+    report = await world.run(a_team(an_agent("a")), retry_failed=False)
+    assert report.status is ExecutionStatus.COMPLETED
+    assert len(world.runtime.starts) == 1
+
+    world.runtime.start_errors = [StartUnknown("503"), StartUnknown("503"), SunaBusy("full")]
+    report = await world.run(a_team(an_agent("a")), retry_failed=False)
+    assert report.status is ExecutionStatus.COMPLETED
+    assert len(world.runtime.starts) == 2
+
+
 async def test_a_start_that_surely_failed_is_another_attempt(world: World) -> None:
     world.runtime.start_errors = [StartUnknown("Suna answered the start with 500.")]
     report = await world.run(a_team(an_agent("a")))
