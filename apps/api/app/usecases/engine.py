@@ -25,7 +25,6 @@ from app.domain.agents import (
     SunaRefused,
     SunaUnavailable,
 )
-from app.domain.errors import RenumError
 from app.domain.execution import Execution
 from app.domain.execution_errors import Fenced
 from app.domain.results import AgentResult
@@ -36,6 +35,7 @@ from app.usecases.agent_runs import AgentRuns, Pace
 from app.usecases.capacity import SunaCapacity
 from app.usecases.executions import store, whole_input
 from app.usecases.limits import Limits
+from app.usecases.outcomes import Outcome, StillRuns, Wait, failure_of
 from app.usecases.ports import AgentRuntime, Clock, Database, LiveOutput, NewId, Templates
 
 logger = logging.getLogger(__name__)
@@ -53,32 +53,6 @@ _GAVE_UP = Failure(
     message="The engine tried again and again without getting any further.",
     retryable=False,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Suna surely did not start the agent: the attempt goes on later."""
-
-    failure: Failure
-    first_s: float
-    last_s: float
-    asked_s: float | None
-
-    def delay_s(self, waited: timedelta) -> float:
-        """Half of what was waited so far, within the bounds; at least what Suna asked for."""
-        return max(
-            min(self.last_s, max(self.first_s, waited.total_seconds() / 2)), self.asked_s or 0.0
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class StillRuns:
-    """We stop waiting for an agent that still runs."""
-
-    failure: Failure
-
-
-Outcome = Answer | Failure | Wait | StillRuns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,12 +224,15 @@ class _Drive:
                 execution.wait(result.key, outcome.failure, now, delay_s=delay)
 
     async def _attempt(self, result: AgentResult, *, taken_over: bool) -> Outcome:
+        perhaps_started = taken_over and result.input is not None
         try:
             # Nothing is started before its input is stored; outside of the agent's time, which
             # must not end in the middle of that.
-            perhaps_started = taken_over and result.input is not None
             prompt = "" if result.run else await self._prompt(result)
-            async with asyncio.timeout(self._left_s(result)):
+            left = self._left_s(result)
+            if left == 0.0 and not result.run and not perhaps_started:
+                return self._too_late(result)
+            async with asyncio.timeout(left):
                 if not result.run:
                     await self._check_fence(result)
                     await self._runs.start(
@@ -267,27 +244,28 @@ class _Drive:
                 assert result.run is not None  # noqa: S101  attached by now
                 return await self._runs.follow(result.run, partial(self._tell, result))
         except TimeoutError:
-            minutes = self._execution.plan.step(result.key).timeout_minutes
-            return StillRuns(
-                Failure(
-                    code="agent_timeout",
-                    message=f"The agent did not end within {minutes} min.",
-                    retryable=False,
-                )
-            )
+            return StillRuns(self._too_late(result))
         except SunaBusy as error:
-            return Wait(_failure(error), *self._engine.pace.busy, asked_s=error.wait_s)
+            return Wait(failure_of(error), *self._engine.pace.busy, asked_s=error.wait_s)
         except SunaUnavailable as error:  # of the start: a run that works is waited for
-            return Wait(_failure(error), *self._engine.pace.away, asked_s=error.wait_s)
+            return Wait(failure_of(error), *self._engine.pace.away, asked_s=error.wait_s)
         except StartFailed as error:
-            return _failure(error, retryable=True, retry_after_s=error.wait_s)
+            return failure_of(error, retryable=True, retry_after_s=error.wait_s)
         except RunLost as error:
-            return _failure(error, retryable=True)
+            return failure_of(error, retryable=True)
         except (StartUnknown, SunaRefused) as error:
             refused_at_start = isinstance(error, SunaRefused) and result.run is None
-            return _failure(error) if refused_at_start else StillRuns(_failure(error))
+            return failure_of(error) if refused_at_start else StillRuns(failure_of(error))
         except (AgentNotFound, TemplateFailed) as error:
-            return _failure(error)
+            return failure_of(error)
+
+    def _too_late(self, result: AgentResult) -> Failure:
+        minutes = self._execution.plan.step(result.key).timeout_minutes
+        return Failure(
+            code="agent_timeout",
+            message=f"The agent did not end within {minutes} min.",
+            retryable=False,
+        )
 
     def _left_s(self, result: AgentResult) -> float | None:
         """Seconds that the agent's own limit leaves it; None without one."""
@@ -343,11 +321,3 @@ class _Drive:
             offset=offset,
             text=text,
         )
-
-
-def _failure(
-    error: RenumError, *, retryable: bool = False, retry_after_s: float | None = None
-) -> Failure:
-    return Failure(
-        code=error.code, message=str(error), retryable=retryable, retry_after_s=retry_after_s
-    )

@@ -298,6 +298,16 @@ async def test_an_agent_has_its_own_time(world: World) -> None:
     assert (await world.report(execution)).results[0].remote_stop is RemoteStop.CONFIRMED
 
 
+async def test_no_agent_is_started_when_its_time_is_over(world: World) -> None:
+    execution = await world.begin(a_team(an_agent("late", timeout_minutes=1)))
+    meanwhile = Meanwhile(world.db, passes=timedelta(minutes=2))
+    await replace(world.engine_on(meanwhile), clock=meanwhile.clock).drive(execution.id)
+    (late,) = (await world.report(execution)).results
+    assert (late.status, late.error_code) == ("failed", "agent_timeout")
+    assert late.remote_stop is RemoteStop.NOT_NEEDED
+    assert world.runtime.starts == []
+
+
 async def test_no_attempt_is_waited_for_that_could_only_begin_when_the_time_is_over(
     world: World,
 ) -> None:
