@@ -114,4 +114,7 @@ class StoredEvent:
     """An event of the log, its message serialised once, as every socket sends it."""
 
     id: int
+    type: str
+    #: The execution it tells of; None when it tells of something else.
+    execution_id: UUID | None
     message: bytes

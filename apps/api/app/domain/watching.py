@@ -1,6 +1,26 @@
-"""Why a watcher of the live stream is turned away."""
+"""What a watcher of the live stream wants to hear, and why one is turned away."""
+
+from dataclasses import dataclass
+from uuid import UUID
 
 from app.domain.errors import LimitReached, RenumError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interest:
+    """Which events a watcher wants; None means all."""
+
+    execution_ids: frozenset[UUID] | None = None
+    types: frozenset[str] | None = None
+
+    def covers(self, type_: str, execution_id: UUID | None) -> bool:
+        """Whether an event of this type, about this execution or about none, is wanted."""
+        if self.types is not None and type_ not in self.types:
+            return False
+        return self.execution_ids is None or execution_id in self.execution_ids
+
+
+EVERYTHING = Interest()
 
 
 class ResyncRequired(RenumError):

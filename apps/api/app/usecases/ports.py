@@ -32,6 +32,7 @@ from app.domain.teams import Team, TeamSummary
 from app.domain.templates import TemplateUse
 from app.domain.texts import TextField
 from app.domain.users import Identity, Session
+from app.domain.watching import EVERYTHING, Interest
 from app.usecases.limits import SunaLimit
 
 
@@ -402,6 +403,9 @@ class LiveOutput(Protocol):
 class Subscription(Protocol):
     """One watcher's queue of serialised messages."""
 
+    #: What it wants to hear; may be changed at any time, for what comes from then on.
+    interest: Interest
+
     async def next(self) -> Sequence[bytes]:
         """Everything that waits, oldest first; at least one message.
 
@@ -409,17 +413,18 @@ class Subscription(Protocol):
 
     @property
     def last_event_id(self) -> int:
-        """The id up to which everything was handed out."""
+        """The id up to which everything that is wanted was handed out."""
 
 
 class LiveStream(Protocol):
     """The event log as it grows, for watchers of this process."""
 
     def subscribe(
-        self, user_id: UUID, *, after: int | None
+        self, user_id: UUID, *, after: int | None, interest: Interest = EVERYTHING
     ) -> AbstractAsyncContextManager[Subscription]:
         """
-        Everything after the given id, or from now on; no gap and no duplicate in between.
+        Everything of *interest* after the given id, or from now on; no gap and no duplicate in
+        between.
 
         Raises ResyncRequired when the log no longer reaches back to *after*, and
         TooManyWatchers.

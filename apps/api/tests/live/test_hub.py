@@ -8,12 +8,19 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.common.tasks import background
-from app.domain.events import TeamUpdated
-from app.domain.watching import ResyncRequired, SlowWatcher, TooManyWatchers
+from app.domain.events import ExecutionLog, TeamUpdated
+from app.domain.watching import (
+    EVERYTHING,
+    Interest,
+    ResyncRequired,
+    SlowWatcher,
+    TooManyWatchers,
+)
 from app.infra.db.database import PostgresDatabase
 from app.infra.websocket import hub as hub_module
 from app.infra.websocket.bus import PostgresListener
 from app.infra.websocket.hub import Hub
+from tests.builders import NOON
 
 
 async def tell(db: PostgresDatabase, user_id: UUID, count: int = 1) -> None:
@@ -74,6 +81,30 @@ async def test_a_slow_watcher_is_let_go_and_others_are_not(db: PostgresDatabase,
             assert len(handed_out) == hub_module.MAX_WAITING
             with pytest.raises(SlowWatcher):
                 await slow.next()
+
+
+async def test_a_watcher_hears_what_it_wants_and_knows_how_far_the_log_is(
+    db: PostgresDatabase, hub: Hub
+) -> None:
+    user_id = uuid4()
+    await tell(db, user_id, 300)  # more than a page that it does not want
+    started = ExecutionLog(
+        execution_id=uuid4(), seq=1, timestamp=NOON, level="info", message="x", agent_id=None
+    )
+    async with db.transaction() as tx:
+        await tx.events.append(user_id, [started])
+    interest = Interest(execution_ids=frozenset({started.execution_id}))
+    async with hub.subscribe(user_id, after=0, interest=interest) as watcher:
+        (message,) = await watcher.next()
+        assert json.loads(message)["id"] == 301
+        waiting = asyncio.create_task(watcher.next())
+        await tell(db, user_id, 5)
+        while watcher.last_event_id < 306:
+            await asyncio.sleep(0.01)
+        assert not waiting.done()
+        watcher.interest = EVERYTHING
+        await tell(db, user_id)
+        assert [json.loads(m)["id"] for m in await waiting] == [307]
 
 
 async def test_a_user_has_so_many_watchers(hub: Hub) -> None:

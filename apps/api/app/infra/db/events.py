@@ -67,13 +67,16 @@ class EventStore:
     async def after(self, user_id: UUID, event_id: int, *, limit: int) -> list[StoredEvent]:
         cursor = await self._connection.execute(
             """
-            SELECT id, type, data::text AS data,
+            SELECT id, type, execution_id, data::text AS data,
                    to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
               FROM renum.events WHERE user_id = %s AND id > %s ORDER BY id LIMIT %s
             """,
             (user_id, event_id, limit),
         )
-        return [StoredEvent(row["id"], _message(row)) for row in await cursor.fetchall()]
+        return [
+            StoredEvent(row["id"], row["type"], row["execution_id"], _message(row))
+            for row in await cursor.fetchall()
+        ]
 
     async def bounds(self, user_id: UUID) -> tuple[int, int]:
         cursor = await self._connection.execute(

@@ -67,7 +67,7 @@ class RedisListener(Listener):
         if channel == _EVENTS.encode():
             self._on_ring(UUID(bytes=data))
         else:
-            self._on_output(UUID(bytes=data[:16]), data[16:])
+            self._on_output(UUID(bytes=data[:16]), UUID(bytes=data[16:32]), data[32:])
 
 
 class RedisPublisher:
@@ -85,7 +85,7 @@ class RedisPublisher:
         self, user_id: UUID, *, execution_id: UUID, result: AgentResult, offset: int, text: str
     ) -> None:
         message = output_message(execution_id, result, offset=offset, text=text)
-        self._outbox.put((_OUTPUT, user_id.bytes + to_json(message)))
+        self._outbox.put((_OUTPUT, user_id.bytes + execution_id.bytes + to_json(message)))
 
     async def ping(self) -> None:
         """Raises RedisUnavailable."""

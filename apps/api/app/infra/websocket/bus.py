@@ -42,7 +42,8 @@ class PostgresListener(Listener):
             self._on_ring(UUID(notification.payload))
         else:
             message = from_json(notification.payload)
-            self._on_output(UUID(message.pop("user_id")), to_json(message))
+            execution_id = UUID(message["data"]["execution_id"])
+            self._on_output(UUID(message.pop("user_id")), execution_id, to_json(message))
 
 
 class PostgresOutput:

@@ -28,9 +28,10 @@ class Listener(ABC):
         url: str,
         *,
         on_ring: Callable[[UUID | None], None],
-        on_output: Callable[[UUID, bytes], None],
+        on_output: Callable[[UUID, UUID, bytes], None],
     ) -> None:
-        """`on_ring(None)` means: anybody may have news."""
+        """`on_ring(None)` means: anybody may have news. `on_output` is given whose execution it
+        is, which one, and the message."""
         self._url = url
         self._on_ring = on_ring
         self._on_output = on_output

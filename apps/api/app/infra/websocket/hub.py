@@ -14,7 +14,15 @@ from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 from app.domain.errors import DatabaseUnavailable
-from app.domain.watching import ResyncRequired, SlowWatcher, TooManyWatchers
+from app.domain.events import StoredEvent
+from app.domain.watching import (
+    EVERYTHING,
+    Interest,
+    ResyncRequired,
+    SlowWatcher,
+    TooManyWatchers,
+)
+from app.infra.websocket.messages import OUTPUT
 from app.usecases.ports import Database
 
 logger = logging.getLogger(__name__)
@@ -33,22 +41,33 @@ class Watcher:
     """The `Subscription` port: one socket's queue."""
 
     def __init__(
-        self, db: Database, user_id: UUID, cursor: int, on_join: Callable[[], None]
+        self,
+        db: Database,
+        user_id: UUID,
+        cursor: int,
+        interest: Interest,
+        on_join: Callable[[], None],
     ) -> None:
         self._db = db
         self._user_id = user_id
         self._on_join = on_join
-        #: The last id that was put into the queue; and the last that was handed out.
+        self.interest = interest
+        #: The last id that was looked at; and the one up to which everything wanted was handed out.
         self.cursor = cursor
-        self.last_event_id = cursor
+        self._handed_out = cursor
         self.joined = False
         self.too_slow = False
-        self._waiting: deque[tuple[int, bytes]] = deque()
+        self._waiting: deque[bytes] = deque()
         self._news = asyncio.Event()
 
+    @property
+    def last_event_id(self) -> int:
+        return self._handed_out if self._waiting else self.cursor
+
     async def next(self) -> Sequence[bytes]:
-        if not self.joined and (page := await self._read_page()):
-            return page
+        while not self.joined:
+            if page := await self._read_page():
+                return page
         while not self._waiting:
             if self.too_slow:
                 raise SlowWatcher("Too many messages waited; resume with the last id.")
@@ -56,8 +75,8 @@ class Watcher:
             await self._news.wait()
         taken = list(self._waiting)
         self._waiting.clear()
-        self.last_event_id = max(self.last_event_id, *(id_ for id_, _ in taken))
-        return [message for _, message in taken]
+        self._handed_out = self.cursor
+        return taken
 
     async def _read_page(self) -> list[bytes]:
         async with self._db.reading() as tx:
@@ -66,24 +85,28 @@ class Watcher:
             self.joined = True
             self._on_join()  # what was written since the page was read is the feed's to bring
         if events:
-            self.cursor = self.last_event_id = events[-1].id
-        return [e.message for e in events]
+            self.cursor = events[-1].id
+        return [e.message for e in events if self.interest.covers(e.type, e.execution_id)]
 
-    def put(self, event_id: int, message: bytes) -> None:
-        """A durable message; none is ever dropped or skipped."""
-        if event_id <= self.cursor or self.too_slow:
+    def put(self, event: StoredEvent) -> None:
+        """A durable event; none that is wanted is ever dropped or skipped."""
+        if event.id <= self.cursor or self.too_slow:
+            return
+        if not self.interest.covers(event.type, event.execution_id):
+            self.cursor = event.id
             return
         if len(self._waiting) >= MAX_WAITING:
             self.too_slow = True
         else:
-            self.cursor = event_id
-            self._waiting.append((event_id, message))
+            self.cursor = event.id
+            self._waiting.append(event.message)
         self._news.set()
 
-    def put_output(self, message: bytes) -> None:
+    def put_output(self, execution_id: UUID, message: bytes) -> None:
         """Live text: the first thing that a slow watcher misses."""
-        if self.joined and len(self._waiting) < MAX_WAITING_OUTPUT:
-            self._waiting.append((0, message))
+        wanted = self.interest.covers(OUTPUT, execution_id)
+        if wanted and self.joined and len(self._waiting) < MAX_WAITING_OUTPUT:
+            self._waiting.append(message)
             self._news.set()
 
 
@@ -124,7 +147,7 @@ class _Feed:
             events = await tx.events.after(self._user_id, lowest, limit=PAGE)
         for event in events:
             for watcher in joined:
-                watcher.put(event.id, event.message)
+                watcher.put(event)
         return len(events) == PAGE
 
 
@@ -141,7 +164,9 @@ class Hub:
         return sum(len(feed.watchers) for feed in self._feeds.values())
 
     @asynccontextmanager
-    async def subscribe(self, user_id: UUID, *, after: int | None) -> AsyncIterator[Watcher]:
+    async def subscribe(
+        self, user_id: UUID, *, after: int | None, interest: Interest = EVERYTHING
+    ) -> AsyncIterator[Watcher]:
         async with self._db.reading() as tx:
             last, oldest = await tx.events.bounds(user_id)
         if after is not None and not oldest - 1 <= after <= last:
@@ -153,7 +178,8 @@ class Hub:
             raise TooManyWatchers(
                 f"You have {self._max_per_user} live connections already; close one of them."
             )
-        watcher = Watcher(self._db, user_id, last if after is None else after, feed.ring)
+        cursor = last if after is None else after
+        watcher = Watcher(self._db, user_id, cursor, interest, feed.ring)
         feed.watchers.add(watcher)
         try:
             yield watcher
@@ -170,8 +196,8 @@ class Hub:
             if feed is not None:
                 feed.ring()
 
-    def output(self, user_id: UUID, message: bytes) -> None:
+    def output(self, user_id: UUID, execution_id: UUID, message: bytes) -> None:
         """Live text for whoever watches right now."""
         feed = self._feeds.get(user_id)
         for watcher in feed.watchers if feed else ():
-            watcher.put_output(message)
+            watcher.put_output(execution_id, message)

@@ -5,13 +5,15 @@ from uuid import UUID
 
 from app.domain.results import AgentResult
 
+OUTPUT = "agent_output"
+
 
 def output_message(
     execution_id: UUID, result: AgentResult, *, offset: int, text: str
 ) -> dict[str, Any]:
     """A chunk of a running agent's text; `offset` counts characters of the attempt."""
     return {
-        "type": "agent_output",
+        "type": OUTPUT,
         "data": {
             "execution_id": execution_id,
             "key": result.key,
