@@ -84,7 +84,7 @@ async def test_a_refusal_names_status_and_request_and_quotes_nothing(
         ("inf", MAX_WAIT_S),
         ("soon", None),
         ("", None),
-        (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), None),
+        ("Thu, 01 Jan 2026 00:00:00 GMT", None),  # over: nothing is left to wait
     ],
 )
 async def test_what_suna_asks_to_wait(
