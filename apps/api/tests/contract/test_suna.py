@@ -322,10 +322,6 @@ async def test_following_survives_whatever_happens_to_the_stream(
 ) -> None:
     run = await suna.start()
     sandbox.fault("stream", fault)
-    if fault == "401":
-        with pytest.raises(SunaRefused):
-            await suna.end_of(run)
-        return
     assert (await suna.end_of(run)).state.status is RunStatus.COMPLETED
 
 

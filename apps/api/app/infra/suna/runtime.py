@@ -16,6 +16,7 @@ from app.domain.agents import (
     RunRef,
     RunState,
     RunStatus,
+    SunaRefused,
     SunaUnavailable,
 )
 from app.infra.suna.dialects import DialectFinder
@@ -106,7 +107,8 @@ class SunaAgentRuntime:
                 if time.monotonic() < known_by:
                     await asyncio.sleep(self._pace.poll[0])
                     continue
-            except SunaUnavailable as error:
+            except (SunaUnavailable, SunaRefused) as error:
+                # Only the text comes later: whether the run may be seen, the status tells.
                 _log.info("following by polling", run_id=run.run_id, reason=str(error))
             return
 
