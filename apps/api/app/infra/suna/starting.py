@@ -1,5 +1,6 @@
 """Sends a start, once, and says what became of it (suna.md §1.4)."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,8 @@ from app.domain.agents import AgentNotFound, RunRef, StartUnknown, SunaBusy
 from app.infra.suna.http import SunaHttp, asked_wait_s, away
 
 _log = structlog.get_logger(__name__)
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}")
 
 
 async def send_start(
@@ -45,8 +48,8 @@ async def send_start(
 
 
 def id_in(value: object) -> str:
-    """Raises TypeError when it is none."""
-    if not isinstance(value, str) or not value:
+    """An id that may stand in a path. Raises TypeError when it is none."""
+    if not isinstance(value, str) or not _ID.fullmatch(value):
         raise TypeError("not an id")
     return value
 

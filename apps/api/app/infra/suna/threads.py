@@ -114,7 +114,7 @@ async def _runs_asked(http: SunaHttp, agent_id: UUID, prompt: str, since: dateti
     ]
     found = []
     for thread in reversed(young):
-        thread_id = str(thread.get("thread_id"))
+        thread_id = _readable_id(thread.get("thread_id"))
         written = await http.get(f"threads/{thread_id}/messages", order="asc")
         asked = [text_of(m) for m in _listed(written, "messages") if m.get("type") == "user"]
         if asked[:1] == [prompt]:
@@ -133,10 +133,18 @@ async def _runs_of_thread(http: SunaHttp, thread_id: str, agent_id: UUID) -> lis
         raise SunaUnavailable("The run was started, and is not visible yet.")
     # Not every era says which agent runs.
     return [
-        RunRef(thread_id, str(r["id"]))
+        RunRef(thread_id, _readable_id(r.get("id")))
         for r in reversed(_listed(body, "agent_runs"))
-        if r.get("agent_id") in (None, str(agent_id)) and "id" in r
+        if r.get("agent_id") in (None, str(agent_id))
     ]
+
+
+def _readable_id(value: object) -> str:
+    """Raises SunaUnavailable: a run without a name is no sign that there is none."""
+    try:
+        return id_in(value)
+    except TypeError as error:
+        raise SunaUnavailable("Suna's list of runs is not readable.") from error
 
 
 def _is_named_after(thread: Mapping[str, Any], prompt: str) -> bool:
