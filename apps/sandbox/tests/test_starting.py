@@ -68,12 +68,12 @@ def test_a_missing_prompt_is_refused(era_a, era_a2, era_b) -> None:
     assert era_b.post("/agent/start", data={"stream": "true"}).status_code == 400
 
 
-def test_a_project_is_named_after_its_prompt(suna) -> None:
+def test_a_project_is_soon_named_by_a_model(suna) -> None:
     suna.start("Short")
     suna.start("A prompt that is longer than thirty characters")
     listed = suna.get("/threads", limit=2).json()
     names = [thread["project"]["name"] for thread in listed["threads"]]
-    assert names == ["A prompt that is longer than t...", "Short"]
+    assert names == ["A Prompt That Project", "Short Project"]
     assert listed["pagination"]["page"] == 1
     assert listed["pagination"]["total"] >= 2
 

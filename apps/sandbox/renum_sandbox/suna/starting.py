@@ -106,7 +106,7 @@ def new_thread(
 
 
 def project_name(prompt: str) -> str:
-    """What Suna calls a project until a model has named it; the only trace of a lost start."""
+    """What Suna calls a project until a model has named it, a moment after the start."""
     return f"{prompt[:_NAME_LENGTH]}..." if len(prompt) > _NAME_LENGTH else prompt
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 
-from renum_sandbox.context import CurrentSandbox
+from renum_sandbox.context import CurrentSandbox, Sandbox
 from renum_sandbox.faults import Fault, Operation
 from renum_sandbox.faulty_route import FAULT_KEY
 from renum_sandbox.suna import store
@@ -18,6 +18,9 @@ from renum_sandbox.suna.store import Thread
 
 router = APIRouter(route_class=SunaRoute)
 
+_NAMED_AFTER_S = 1.0
+"""At speed 1: how long a project bears the beginning of its prompt as its name."""
+
 
 @router.get("/threads", tags=[Operation.THREADS])
 async def list_threads(
@@ -26,11 +29,11 @@ async def list_threads(
     page: Annotated[int, Query(ge=1)] = 1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
-    """Newest first; the project's name is the only trace of a prompt."""
+    """Newest first. A project is named after its prompt for a moment only."""
     found, total = store.threads(sandbox.state, account_id, limit=limit, offset=(page - 1) * limit)
     pages = -(-total // limit)
     return {
-        "threads": [_as_json(thread) for thread in found],
+        "threads": [_as_json(thread, _shown_name(sandbox, thread)) for thread in found],
         "pagination": {"page": page, "limit": limit, "total": total, "pages": pages},
     }
 
@@ -62,7 +65,14 @@ async def list_messages(
     return {"messages": messages, "_pending": True} if pending else {"messages": messages}
 
 
-def _as_json(thread: Thread) -> dict[str, Any]:
+def _shown_name(sandbox: Sandbox, thread: Thread) -> str:
+    """Suna has a model think of a name in the background: a client must not go by the first one."""
+    if sandbox.now() - thread.created_at < _NAMED_AFTER_S * sandbox.options.speed:
+        return thread.name
+    return f"{' '.join(thread.name.title().split()[:3])} Project"
+
+
+def _as_json(thread: Thread, name: str) -> dict[str, Any]:
     made = iso(thread.created_at)
     return {
         "thread_id": thread.id,
@@ -74,7 +84,7 @@ def _as_json(thread: Thread) -> dict[str, Any]:
         "updated_at": made,
         "project": {
             "project_id": thread.project_id,
-            "name": thread.name,
+            "name": name,
             "description": "",
             "account_id": thread.account_id,
             "sandbox": {},
