@@ -56,13 +56,17 @@ def development_stack(settings: Settings, *, speed: float = 1.0) -> Iterator[Set
         yield settings.having(filled)
 
 
+#: Where the sandbox speaks a dialect that was asked for.
+_BASES = {"initiate": "/api", "execute": "/gateway/api"}
+
+
 def _served_by(url: str, settings: Settings) -> dict[str, object]:
     from renum_sandbox import constants
 
     filled: dict[str, object] = {}
     if not settings.suna_api_url:
         filled |= {
-            "suna_api_url": f"{url}/v1",
+            "suna_api_url": f"{url}{_BASES.get(settings.suna_api_dialect, '/v1')}",
             "suna_api_key": SecretStr(constants.SUNA_API_KEY),
         }
         if "suna_max_parallel_runs" not in settings.model_fields_set:

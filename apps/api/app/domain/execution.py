@@ -212,17 +212,16 @@ class Execution:
         """
         Skip what must not run, end the execution when nothing is left.
 
-        Returns what may begin by the state and by the limit of parallel steps, in plan order:
-        hand it on to `begin`, or what has to wait to `hold`.
+        Returns what may begin by the state and by the limit of parallel steps, in plan order
+        behind what is held: hand it on to `begin`, or what has to wait to `hold`.
         """
         self._require(ExecutionStatus.RUNNING)
         stopped = self._stopped_by()
-        room = self.config.parallel_limit - sum(r.at_work for r in self.results.values())
         ready: list[AgentResult] = []
         for step in self.plan.steps:  # plan order: a skip is seen by what depends on it
             result = self.results[step.key]
             if result.status is not AgentStatus.PENDING:
-                if result.is_due(now) and len(ready) < room:
+                if result.is_due(now):
                     ready.append(result)
             elif stopped:
                 self._skip(result, now, f"{stopped.agent_name} failed")
@@ -230,11 +229,14 @@ class Execution:
                 continue
             elif not self.inputs.conditions_hold(step):
                 self._skip(result, now, "its conditions do not hold")
-            elif len(ready) < room:
+            else:
                 ready.append(result)
         if all(r.status.is_final for r in self.results.values()):
             self._finish(now, new_id)
-        return ready
+        # What was held first: it has a place in line, which no other step may take.
+        ready.sort(key=lambda r: not r.is_held)
+        room = self.config.parallel_limit - sum(r.at_work for r in self.results.values())
+        return ready[: max(0, room)]
 
     def begin(self, ready: Iterable[AgentResult], now: datetime, new_id: NewId) -> None:
         """
@@ -255,15 +257,15 @@ class Execution:
     def hold(self, ready: Iterable[AgentResult], now: datetime) -> None:
         """What could begin waits until Suna has room."""
         for result in ready:
-            if result.waiting_since is None:
-                result.waiting_since = now
-                self._changed.add(result.key)
+            if result.is_held:
+                continue
+            told = result.waiting_since is not None  # of the attempt that failed, or of the wait
+            result.waiting_since, result.due_at = result.due_at or now, None
+            self._changed.add(result.key)
+            if not told:
                 self.journal.log(
                     now, "info", f"{result.agent_name} waits until Suna has room", result
                 )
-            elif result.due_at is not None:
-                result.due_at = None  # it has come
-                self._changed.add(result.key)
 
     def advance(self, now: datetime, new_id: NewId) -> list[AgentResult]:
         """Everything that the state now allows: begins all that is ready, and returns it."""
@@ -429,15 +431,17 @@ class Execution:
         return None
 
     def _begin(self, result: AgentResult, now: datetime, new_id: NewId) -> None:
-        goes_on = result.attempt_at is not None  # it has waited for Suna meanwhile
+        # Waits for Suna take none of the agent's own time.
+        waits_since = result.attempt_at or (result.waiting_since if result.is_held else None)
+        if result.started_at is not None and waits_since is not None:
+            result.started_at += now - waits_since
+        goes_on = result.attempt_at is not None
         result.status = AgentStatus.RUNNING
         result.run_key, result.run = new_id(), None
         result.attempt_at, result.due_at = now, None
         result.started_at = result.started_at or now
         self._changed.add(result.key)
         if goes_on:
-            if result.attempts == 1:
-                result.started_at = now  # nothing has run so far
             return
         result.attempts += 1
         result.waiting_since = None
@@ -446,6 +450,8 @@ class Execution:
         self.journal.log(now, "info", f"{result.agent_name} started{again}", result)
 
     def _postpone(self, result: AgentResult, now: datetime, delay_s: float) -> None:
+        if result.run is not None:
+            result.past_runs = (*result.past_runs, result.run.run_id)
         result.run_key = result.run = None
         result.due_at = now + timedelta(seconds=delay_s)
         self._changed.add(result.key)

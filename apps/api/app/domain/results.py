@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from uuid import UUID
 
 from app.domain.agents import RunRef
@@ -22,6 +22,16 @@ class AgentStatus(StrEnum):
     @property
     def is_final(self) -> bool:
         return self not in (AgentStatus.PENDING, AgentStatus.RUNNING)
+
+
+class Attachment(Enum):
+    """Whether a run could be noted as that of an attempt."""
+
+    OURS = auto()
+    #: It is the run of another result, or of an earlier attempt.
+    TAKEN = auto()
+    #: The attempt is over, or has another run: somebody else drives it.
+    SUPERSEDED = auto()
 
 
 class RemoteStop(StrEnum):
@@ -46,6 +56,8 @@ class AgentResult:
     #: Made before the start of the current attempt, so that its run can be found again.
     run_key: UUID | None = None
     run: RunRef | None = None
+    #: Ids of the runs of attempts that have failed: none of them is a later attempt's.
+    past_runs: tuple[str, ...] = ()
     #: When the current attempt was begun, or was gone on with after it waited for Suna.
     attempt_at: datetime | None = None
     #: When it goes on by itself: with the next attempt, or with this one.
@@ -69,6 +81,16 @@ class AgentResult:
     remote_stop: RemoteStop = RemoteStop.NOT_NEEDED
     #: Taken over from the execution that this one retries; nothing ran for it here.
     reused: bool = False
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it could begin, and waits until Suna has room."""
+        return (
+            not self.status.is_final
+            and self.run_key is None
+            and self.due_at is None
+            and self.waiting_since is not None
+        )
 
     @property
     def at_work(self) -> bool:

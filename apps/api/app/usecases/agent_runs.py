@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from app.domain.agents import (
+    AgentNotFound,
     Answer,
     RunLost,
     RunRef,
@@ -15,18 +16,19 @@ from app.domain.agents import (
     StartUnknown,
     SunaBusy,
     SunaRefused,
+    SunaTokenExpired,
     SunaUnavailable,
 )
 from app.domain.execution_errors import Fenced
-from app.domain.results import AgentResult
+from app.domain.results import AgentResult, Attachment
 from app.domain.retry import Failure
 from app.usecases.ports import AgentRuntime, Clock
 
 logger = logging.getLogger(__name__)
 
 
-#: Stores where the attempt runs; False when that run, or this attempt, is somebody else's by now.
-Attach = Callable[[RunRef], Awaitable[bool]]
+#: Stores where the attempt runs.
+Attach = Callable[[RunRef], Awaitable[Attachment]]
 #: Takes text of a running agent, and how many characters came before it.
 Tell = Callable[[int, str], Awaitable[None]]
 
@@ -40,6 +42,8 @@ class Pace:
     #: Before asking again while Suna is away or full: the first time, and at most.
     away: tuple[float, float] = (1.0, 30.0)
     busy: tuple[float, float] = (10.0, 60.0)
+    #: Refusals to show a run that works, after which they are believed.
+    doubts: int = 5
     #: Between chunks of live text, per agent.
     output: float = 0.1
     #: Stretches the backoff between attempts; 0 in tests that have no time.
@@ -70,9 +74,16 @@ class AgentRuns:
             if run := await self.recover(result, prompt, attach):
                 return run
             raise StartFailed(str(error), wait_s=error.wait_s) from error
-        if not await attach(run):
-            await self._stop_surplus(run)
-            raise Fenced("Somebody else has started this agent.")
+        match await attach(run):
+            case Attachment.SUPERSEDED:
+                await self._stop_surplus(run)
+                raise Fenced("Somebody else has started this agent.")
+            case Attachment.TAKEN:
+                # A step that was asked the same, and whose own answer was lost, took it for its
+                # run: then the run that it has lost serves this one.
+                if found := await self.recover(result, prompt, attach):
+                    return found
+                raise StartFailed("The run was taken for that of another agent.")
         return run
 
     async def recover(self, result: AgentResult, prompt: str, attach: Attach) -> RunRef | None:
@@ -88,14 +99,17 @@ class AgentRuns:
         while True:
             try:
                 for run in await self._candidates(result, prompt):
-                    if await attach(run):
-                        return run
+                    match await attach(run):
+                        case Attachment.OURS:
+                            return run
+                        case Attachment.SUPERSEDED:
+                            raise Fenced("Somebody else drives this agent.")
             except SunaUnavailable as error:
                 logger.warning("a run cannot be looked for: %s", error)
                 await asyncio.sleep(max(away, error.wait_s or 0.0))
                 away = min(self._pace.away[1], away * 2)
                 continue
-            except SunaRefused as error:
+            except (SunaRefused, AgentNotFound) as error:
                 raise StartUnknown(f"It is unknown whether the agent runs. {error}") from error
             if (pause := next(looks)) is None:
                 return None
@@ -132,9 +146,11 @@ class AgentRuns:
         Wait for the end, however long Suna is away meanwhile: the run costs money already.
         *tell* is given what the agent says while it works.
 
-        Raises RunLost, SunaRefused.
+        A refusal, or a run that Suna does not know, is believed when it is said again and again: a
+        proxy may say so for a moment. Raises RunLost, SunaRefused.
         """
         delay = self._pace.away[0]
+        doubts = 0
         while True:
             text = _LiveText(tell, self._pace.output)  # a stream that is begun again repeats itself
             try:
@@ -144,7 +160,15 @@ class AgentRuns:
             except SunaUnavailable as error:
                 logger.warning("run %s cannot be followed: %s", run.run_id, error)
                 await asyncio.sleep(max(delay, error.wait_s or 0.0))
-                delay = min(self._pace.away[1], delay * 2)
+            except SunaTokenExpired:
+                raise  # ours to say, and no different a moment later
+            except (SunaRefused, RunLost) as error:
+                doubts += 1
+                if doubts >= self._pace.doubts:
+                    raise
+                logger.warning("run %s cannot be seen: %s", run.run_id, error)
+                await asyncio.sleep(delay)
+            delay = min(self._pace.away[1], delay * 2)
 
     async def _conclude(self, run: RunRef, state: RunState) -> Answer | Failure:
         if state.error:

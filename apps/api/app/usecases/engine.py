@@ -27,7 +27,7 @@ from app.domain.agents import (
 )
 from app.domain.execution import Execution
 from app.domain.execution_errors import Fenced
-from app.domain.results import AgentResult
+from app.domain.results import AgentResult, Attachment
 from app.domain.retry import Failure, retry_delay_s
 from app.domain.templates import TemplateFailed
 from app.domain.texts import TextField
@@ -141,6 +141,8 @@ class _Drive:
     ) -> None:
         outcome = await self._attempt(result, taken_over=taken_over)
         await self._change(group, partial(self._record, result, outcome))
+        if self._engine.capacity is not None:
+            self._engine.capacity.freed()
         if not result.status.is_final:
             await self._when_due(group, result)
 
@@ -163,6 +165,8 @@ class _Drive:
         has come, whatever the clock says: timers are sometimes early by a hair."""
         engine, execution = self._engine, self._execution
         async with self._turn:
+            if execution.status.is_final:
+                return  # another change has ended it while this one waited for its turn
             now = engine.clock()
             if due_at is not None:
                 now = max(now, due_at)
@@ -179,7 +183,6 @@ class _Drive:
         for result in begun:
             group.create_task(self._run_attempt(group, result))
         if engine.capacity is not None:
-            engine.capacity.freed()
             if execution.status.is_final and self._in_line:
                 self._in_line.cancel()
             elif len(begun) < len(ready) and not self._in_line:
@@ -304,14 +307,14 @@ class _Drive:
             async with self._engine.db.reading() as tx:
                 await tx.executions.require_fence(self._execution)
 
-    async def _attach(self, result: AgentResult, run: RunRef) -> bool:
+    async def _attach(self, result: AgentResult, run: RunRef) -> Attachment:
         # First in memory, so that it is not forgotten when the agent's time ends right now.
         self._execution.attach(result.key, run)
         async with self._engine.db.reading() as tx:
-            ours = await tx.executions.attach(self._execution.id, result, run)
-        if not ours:
+            attachment = await tx.executions.attach(self._execution.id, result, run)
+        if attachment is not Attachment.OURS:
             self._execution.attach(result.key, None)
-        return ours
+        return attachment
 
     async def _tell(self, result: AgentResult, offset: int, text: str) -> None:
         await self._engine.output.publish(

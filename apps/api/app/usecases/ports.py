@@ -27,7 +27,7 @@ from app.domain.reports import (
     JobState,
     Stuck,
 )
-from app.domain.results import AgentResult, RemoteStop
+from app.domain.results import AgentResult, Attachment, RemoteStop
 from app.domain.teams import Team, TeamSummary
 from app.domain.templates import TemplateUse
 from app.domain.texts import TextField
@@ -215,10 +215,9 @@ class Executions(Protocol):
     async def require_fence(self, execution: Execution) -> None:
         """Raises Fenced when somebody else has taken it over."""
 
-    async def attach(self, execution_id: UUID, result: AgentResult, run: RunRef) -> bool:
+    async def attach(self, execution_id: UUID, result: AgentResult, run: RunRef) -> Attachment:
         """
-        Store where the current attempt of a result runs. False when the run belongs to another
-        result, or the attempt has another run, or is over.
+        Store where the current attempt of a result runs, if the two may belong together.
 
         Needs no fence: it adds a fact to the attempt with this `run_key`, and whoever holds the
         execution by now wants to know it.

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.domain.agents import RunLost, RunRef, StartUnknown, SunaRefused, SunaUnavailable
-from app.domain.results import AgentResult, RemoteStop
+from app.domain.results import AgentResult, Attachment, RemoteStop
 from app.usecases.executions import whole_input
 from app.usecases.ports import AgentRuntime, Database
 
@@ -74,6 +74,6 @@ async def _find(
     found = await runtime.find(result.agent_id, prompt, key=result.run_key, since=result.attempt_at)
     for run in found:
         async with db.reading() as tx:
-            if await tx.executions.attach(execution_id, result, run):
+            if await tx.executions.attach(execution_id, result, run) is Attachment.OURS:
                 return run
     return None

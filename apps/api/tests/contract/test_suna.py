@@ -413,12 +413,6 @@ async def test_agents_are_shown_without_what_is_suna_s_own_business(suna: Suna) 
         await suna.agents.get(uuid4())
 
 
-async def test_many_who_ask_at_once_cost_one_request(suna: Suna, sandbox: RunningSandbox) -> None:
-    sandbox.script("agents:500@1000x*")  # counts: would break a thousandth call
-    listings = await asyncio.gather(*(suna.agents.list() for _ in range(50)))
-    assert all(listing == listings[0] for listing in listings)
-
-
 @pytest.mark.parametrize(
     ("fault", "error", "says"),
     [
@@ -466,10 +460,11 @@ async def test_after_failures_in_a_row_suna_is_left_alone_but_health_looks(
         with pytest.raises(SunaUnavailable):
             await suna.runtime.status(run)
     assert suna.breaker.state is BreakerState.OPEN
+    before = len(sandbox.starts())
     with pytest.raises(SunaUnavailable, match="failed too often") as refused:
         await suna.start()
     assert 0 < refused.value.wait_s <= 5
-    assert not [s for s in sandbox.starts() if s["run_id"] == ""]
+    assert len(sandbox.starts()) == before
     await suna.http.health()
     sandbox.clear_faults()
     now = 6.0

@@ -181,6 +181,76 @@ async def test_the_place_in_line_survives_the_worker(stage: Stage) -> None:
     assert stage.runtime.most == 1
 
 
+async def test_a_retry_that_is_due_does_not_block_the_step_that_waits_in_line(
+    stage: Stage,
+) -> None:
+    """One parallel place, one at Suna: `b` fails, another execution goes to Suna, `a` waits in
+    line, and then the second attempt of `b`, which comes first in the plan, is due."""
+    runtime, failed = stage.runtime, False
+    runtime.permits = asyncio.Semaphore(0)
+
+    async def behave(agent: UUID, prompt: str) -> Answer | RunState:
+        nonlocal failed
+        answer = await runtime._work(agent, prompt)
+        if prompt == "fails" and not failed:
+            failed = True
+            return RunState(RunStatus.FAILED)
+        return answer
+
+    runtime.behaviour = behave
+    async with stage.process(1) as world:
+        team = a_team(an_agent("b"), an_agent("a"), workflow=WorkflowType.PARALLEL)
+        fails = await world.begin(team, prompt="fails", parallel_limit=1)
+        drivers = [asyncio.create_task(world.engine.drive(fails.id))]
+        while not runtime.starts:
+            await asyncio.sleep(0.005)
+        other = await world.begin(many(1), prompt="other")
+        drivers.append(asyncio.create_task(world.engine.drive(other.id)))
+        await in_line(world, other)
+        runtime.permits.release()
+        while runtime.order != ["fails", "other"]:
+            await asyncio.sleep(0.005)
+        await in_line(world, fails)
+        for _ in range(3):
+            runtime.permits.release()
+        async with asyncio.timeout(20):
+            await asyncio.gather(*drivers)
+        for execution in (fails, other):
+            assert (await world.report(execution)).status == "completed"
+    assert runtime.most == 1
+
+
+async def test_who_waits_for_a_worker_has_no_place_in_line(stage: Stage) -> None:
+    stage.runtime.permits = asyncio.Semaphore(0)
+    async with stage.process(1) as world:
+        first, second = await world.begin(many(1)), await world.begin(many(1))
+        drivers = [asyncio.create_task(world.engine.drive(first.id))]
+        while not stage.runtime.starts:
+            await asyncio.sleep(0.005)
+        drivers.append(asyncio.create_task(world.engine.drive(second.id)))
+        await in_line(world, second)
+        drivers[1].cancel()  # its worker is gone; its job is in the queue again
+        async with world.db.reading() as tx:
+            await tx.jobs.drive(second.id)
+        third = await world.begin(many(1))
+        drivers.append(asyncio.create_task(world.engine.drive(third.id)))
+        await in_line(world, third)
+        for _ in range(2):
+            stage.runtime.permits.release()
+        async with asyncio.timeout(20):
+            await asyncio.gather(drivers[0], drivers[2])
+        assert (await world.report(third)).status == "completed"
+    await asyncio.gather(*drivers, return_exceptions=True)
+
+
+async def test_room_that_this_process_makes_is_seen_at_once(stage: Stage) -> None:
+    capacity = SunaCapacity(stage.db, LIMITS, SunaLimit(1, per_user=False), uuid4, poll_s=3600)
+    world = World(stage.db, stage.runtime, Heard(), capacity)
+    async with background(capacity.run(), name="capacity"), asyncio.timeout(20):
+        await world.engine.drive((await world.begin(many(4), parallel_limit=4)).id)
+    assert len(stage.runtime.starts) == 4
+
+
 async def test_a_retry_waits_in_line_too(stage: Stage) -> None:
     broken = True
 

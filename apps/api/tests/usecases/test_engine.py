@@ -13,6 +13,7 @@ import pytest
 from app.domain.agents import (
     AgentNotFound,
     Answer,
+    RunLost,
     RunRef,
     RunState,
     RunStatus,
@@ -44,17 +45,18 @@ class Meanwhile:
     db: Database
     passes: timedelta
     happens: Callable[[], Awaitable[None]] | None = None
+    moment: int = 2
     commits: int = 0
 
     def clock(self) -> datetime:
-        return now() + (self.passes if self.commits >= 2 else timedelta(0))
+        return now() + (self.passes if self.commits >= self.moment else timedelta(0))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         async with self.db.transaction() as tx:
             yield tx
         self.commits += 1  # the first is the claim
-        if self.commits == 2 and self.happens:
+        if self.commits == self.moment and self.happens:
             await self.happens()
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
@@ -261,11 +263,68 @@ async def test_a_start_that_surely_failed_is_another_attempt(world: World) -> No
 
 
 async def test_a_run_that_suna_refuses_to_show_is_to_be_stopped(world: World) -> None:
-    world.runtime.follow_errors = [SunaRefused("key revoked")]
+    world.runtime.follow_errors = [SunaRefused("key revoked") for _ in range(5)]
     report = await world.run(a_team(an_agent("a")))
     (result,) = report.results
     assert (result.status, result.error_code) == ("failed", "suna_refused")
     assert result.remote_stop is RemoteStop.PENDING
+
+
+@pytest.mark.parametrize("error", [SunaRefused("403"), RunLost("404")])
+async def test_a_run_that_cannot_be_seen_for_a_moment_is_followed_on(
+    world: World, error: Exception
+) -> None:
+    world.runtime.follow_errors = [error] * 4
+    report = await world.run(a_team(an_agent("a")), retry_failed=False)
+    assert report.status is ExecutionStatus.COMPLETED
+    assert len(world.runtime.starts) == 1
+
+
+async def test_a_later_attempt_does_not_take_the_run_of_an_earlier_one_for_its_own(
+    world: World,
+) -> None:
+    world.runtime.behaviour = failing(1)
+    world.runtime.cannot_tell_apart = True
+
+    async def lose_the_second_answer() -> None:
+        world.runtime.lose_answers = [StartUnknown("lost")]
+
+    execution = await world.begin(a_team(an_agent("a")))
+    meanwhile = Meanwhile(world.db, passes=timedelta(0), happens=lose_the_second_answer, moment=3)
+    await world.engine_on(meanwhile).drive(execution.id)
+    (result,) = (await world.report(execution)).results
+    assert (result.status, result.attempts) == ("completed", 2)
+    assert result.run == RunRef(ANY, "run-2")
+    assert len(world.runtime.starts) == 2
+
+
+async def test_steps_that_took_each_other_s_run_are_sorted_out_and_none_is_stopped(
+    world: World,
+) -> None:
+    """The first one's answer is slow; the second one's is lost, and it takes the first run."""
+    taken = asyncio.Event()
+
+    class Slow(FakeRuntime):
+        async def start(self, agent_id: UUID, prompt: str, *, key: UUID) -> RunRef:
+            if self.starts:
+                await super().start(agent_id, prompt, key=key)
+                raise StartUnknown("lost")
+            run = await super().start(agent_id, prompt, key=key)
+            await taken.wait()
+            return run
+
+        async def follow(self, run: RunRef, on_text: object) -> RunState:
+            taken.set()
+            return await super().follow(run, on_text)
+
+    world.runtime = Slow(cannot_tell_apart=True)
+    one, other = an_agent("one"), an_agent("other")
+    team = a_team(one, replace(other, agent_id=one.agent_id), workflow=WorkflowType.PARALLEL)
+    async with asyncio.timeout(20):
+        report = await world.run(team, retry_failed=False)
+    assert report.status is ExecutionStatus.COMPLETED
+    assert {r.run.run_id for r in report.results if r.run} == {"run-1", "run-2"}
+    assert world.runtime.stopped == []
 
 
 async def test_two_steps_that_were_asked_the_same_do_not_share_a_run(world: World) -> None:
@@ -337,7 +396,7 @@ async def test_a_worker_that_stood_still_for_long_asks_before_it_starts(world: W
     async def overtaken() -> None:
         await world.engine.drive(execution.id)
 
-    meanwhile = Meanwhile(world.db, passes=timedelta(seconds=5), happens=overtaken)
+    meanwhile = Meanwhile(world.db, passes=timedelta(seconds=2.5), happens=overtaken)
     await replace(world.engine_on(meanwhile), clock=meanwhile.clock).drive(execution.id)
     assert (await world.report(execution)).status is ExecutionStatus.COMPLETED
     assert len(world.runtime.starts) == 1
@@ -494,7 +553,7 @@ async def test_workers_that_come_and_go_over_a_long_time_are_no_reason_to_give_u
     execution = await world.begin(a_team(an_agent("a")))
     async with world.db.reading() as tx:
         await tx.executions._connection.execute(
-            "UPDATE renum.executions SET claims = 10, claimed_at = now() - interval '2 minutes' "
+            "UPDATE renum.executions SET claims = 10, claimed_at = now() - interval '6 minutes' "
             "WHERE id = %s",
             (execution.id,),
         )

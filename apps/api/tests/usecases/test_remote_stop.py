@@ -14,7 +14,7 @@ from app.usecases.remote_stop import stop_runs
 from tests.builders import a_team, an_agent
 from tests.world import LIMITS, World, now
 
-SOON, LATER = timedelta(seconds=5), timedelta(minutes=2)
+SOON, LATER = timedelta(seconds=40), timedelta(seconds=50)
 
 
 async def forever(_agent: UUID, _prompt: str) -> Answer:

@@ -4,41 +4,46 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from app.infra.db.connection import Connection
+from app.infra.db.jobs import DRIVE
 from app.usecases.limits import SunaLimit
 
 # At Suna: an attempt that was begun and has not ended, or whose stop is not confirmed. In line:
 # what was told to wait, and what asks now. Who has fewer agents there comes first, then who had
 # no turn for longest; of one user, what waits longest.
-_IN_LINE = """
-WITH active AS (
+# An execution that waits for a worker cannot take its turn, so it has no place meanwhile.
+_IN_LINE = f"""
+WITH steps AS (
     SELECT r.execution_id, r.key, e.user_id,
            CASE WHEN %(per_user)s THEN e.user_id END AS account,
            r.status = 'running' AND r.run_key IS NOT NULL OR r.remote_stop = 'pending' AS at_suna,
-           r.waiting_since IS NOT NULL AND r.run_key IS NULL AND r.due_at IS NULL AS waits,
-           r.execution_id = %(execution_id)s AND r.key = ANY(%(keys)s) AS asks,
+           r.execution_id = %(execution_id)s AND r.key = ANY(%(keys)s)
+               OR r.waiting_since IS NOT NULL AND r.run_key IS NULL AND r.due_at IS NULL
+                  AND NOT EXISTS (
+                      SELECT FROM renum.procrastinate_jobs j
+                       WHERE j.queueing_lock = '{DRIVE}:' || e.id AND j.status = 'todo'
+                  ) AS waits,
            coalesce(r.waiting_since, now()) AS since
       FROM renum.agent_results r JOIN renum.executions e ON e.id = r.execution_id
      WHERE r.status = 'running' OR r.remote_stop = 'pending' OR r.waiting_since IS NOT NULL
         OR r.execution_id = %(execution_id)s
+), counted AS (
+    SELECT s.*, count(*) FILTER (WHERE at_suna) OVER (PARTITION BY user_id) AS of_user,
+           count(*) FILTER (WHERE at_suna) OVER (PARTITION BY account) AS of_account
+      FROM steps s
 ), line AS (
-    SELECT w.execution_id, w.key, w.account,
+    SELECT w.execution_id, w.key, w.of_account,
            row_number() OVER (
                PARTITION BY w.account
                ORDER BY w.turn, h.suna_turn_at NULLS FIRST, w.since, w.execution_id, w.key
            ) AS place
       FROM renum.event_heads h JOIN (
-        SELECT a.*, row_number() OVER (
-                   PARTITION BY a.user_id ORDER BY a.since, a.execution_id, a.key
-               ) + (SELECT count(*) FROM active o WHERE o.user_id = a.user_id AND o.at_suna)
-               AS turn
-          FROM active a WHERE (a.waits OR a.asks) AND NOT a.at_suna
+        SELECT c.*, c.of_user + row_number() OVER (
+                   PARTITION BY c.user_id ORDER BY c.since, c.execution_id, c.key
+               ) AS turn
+          FROM counted c WHERE c.waits AND NOT c.at_suna
       ) AS w USING (user_id)
 )
-SELECT l.execution_id, l.key FROM line l
- WHERE l.place + (
-        SELECT count(*) FROM active o
-         WHERE o.at_suna AND o.account IS NOT DISTINCT FROM l.account
-       ) <= %(runs)s
+SELECT execution_id, key FROM line WHERE place + of_account <= %(runs)s
 """
 
 

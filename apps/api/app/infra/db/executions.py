@@ -15,7 +15,7 @@ from app.domain.execution import Changes, Execution, ExecutionConfig
 from app.domain.execution_errors import ExecutionNotFound
 from app.domain.journal import Journal
 from app.domain.progress import ExecutionStatus
-from app.domain.results import AgentResult, RemoteStop
+from app.domain.results import AgentResult, Attachment, RemoteStop
 from app.domain.texts import TextField
 from app.domain.workflow import Plan
 from app.infra.db.connection import Connection, Row
@@ -104,8 +104,9 @@ class ExecutionStore:
             """
             UPDATE renum.executions
                SET fence = fence + 1, claimed_at = now(),
-                   -- Who held it for long was no victim of it.
-                   claims = CASE WHEN claimed_at < now() - interval '1 minute' THEN 1
+                   -- Who held it for long was no victim of it. Longer than the queue waits
+                   -- between two tries of a job that fails.
+                   claims = CASE WHEN claimed_at < now() - interval '5 minutes' THEN 1
                             ELSE claims + 1 END
              WHERE id = %s AND status = 'running' RETURNING *
             """,
@@ -158,19 +159,25 @@ class ExecutionStore:
             (execution.id, execution.fence),
         )
 
-    async def attach(self, execution_id: UUID, result: AgentResult, run: RunRef) -> bool:
+    async def attach(self, execution_id: UUID, result: AgentResult, run: RunRef) -> Attachment:
         try:
             cursor = await self._connection.execute(
                 """
                 UPDATE renum.agent_results SET thread_id = %s, run_id = %s
                  WHERE execution_id = %s AND key = %s AND run_key = %s
-                   AND (run_id IS NULL OR run_id = %s)
+                   AND (run_id IS NULL OR run_id = %s) AND %s <> ALL (past_runs)
                 """,
-                (run.thread_id, run.run_id, execution_id, result.key, result.run_key, run.run_id),
+                (
+                    *(run.thread_id, run.run_id),
+                    *(execution_id, result.key, result.run_key),
+                    *(run.run_id, run.run_id),
+                ),
             )
         except UniqueViolation:
-            return False
-        return cursor.rowcount == 1
+            return Attachment.TAKEN
+        if cursor.rowcount == 1:
+            return Attachment.OURS
+        return Attachment.TAKEN if run.run_id in result.past_runs else Attachment.SUPERSEDED
 
     async def stops(self, execution_id: UUID) -> tuple[UUID, list[AgentResult]]:
         cursor = await self._connection.execute(

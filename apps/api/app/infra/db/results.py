@@ -11,7 +11,8 @@ from app.infra.db.connection import Row
 SAVE_RESULT = """
 UPDATE renum.agent_results
    SET status = %(status)s, attempts = %(attempts)s, run_key = %(run_key)s,
-       thread_id = %(thread_id)s, run_id = %(run_id)s, attempt_at = %(attempt_at)s,
+       past_runs = %(past_runs)s, thread_id = %(thread_id)s, run_id = %(run_id)s,
+       attempt_at = %(attempt_at)s,
        due_at = %(due_at)s, waiting_since = %(waiting_since)s,
        input = %(input)s, input_bytes = %(input_bytes)s,
        output = %(output)s, output_bytes = %(output_bytes)s, reused = %(reused)s,
@@ -29,6 +30,7 @@ def result_values(execution_id: UUID, result: AgentResult) -> Row:
         "status": result.status,
         "attempts": result.attempts,
         "run_key": result.run_key,
+        "past_runs": list(result.past_runs),
         "thread_id": result.run.thread_id if result.run else None,
         "run_id": result.run.run_id if result.run else None,
         "attempt_at": result.attempt_at,
@@ -59,6 +61,7 @@ def result_of(row: Row) -> AgentResult:
         attempts=row["attempts"],
         run_key=row["run_key"],
         run=run,
+        past_runs=tuple(row["past_runs"]),
         attempt_at=row["attempt_at"],
         due_at=row["due_at"],
         waiting_since=row["waiting_since"],

@@ -65,8 +65,9 @@ class ConnectedSuna:
 async def connect(settings: Settings) -> AsyncIterator[ConnectedSuna]:
     """Makes no request yet."""
     async with aiohttp.ClientSession(
-        # Every run that is followed holds one connection.
-        connector=aiohttp.TCPConnector(limit=settings.worker_concurrency + 100),
+        # Every run that is followed holds one connection, and an execution may follow many: a
+        # limit here would look like a Suna that does not answer.
+        connector=aiohttp.TCPConnector(limit=0),
         timeout=TIMEOUT,
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": f"renum-api/{__version__}"},

@@ -83,7 +83,9 @@ class DialectFinder:
 
     async def _described(self) -> Mapping[str, frozenset[str]] | None:
         """The server's own description; None when it shows none."""
-        url = f"{self.base_url.rpartition('/')[0]}/openapi.json"
+        base = urlsplit(self.base_url)
+        root = base.path.rpartition("/")[0]  # the base without its `/api` or `/v1`
+        url = f"{base.scheme}://{base.netloc}{root}/openapi.json"
         try:
             async with self.session.get(url, allow_redirects=False) as response:
                 if response.status >= 500:

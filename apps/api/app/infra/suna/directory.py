@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -104,20 +104,36 @@ class SunaAgentDirectory:
         agents: list[Agent] = []
         page, pages = 1, 1
         while page <= pages:
-            body = await self._http.get("agents", page=page, limit=_PAGE)
             try:
-                agents += [_agent(a) for a in body["agents"]]
+                body = await self._http.get("agents", page=page, limit=_PAGE)
+                agents += _readable(body["agents"])
                 pages = int(body["pagination"]["pages"])
+            except RunLost as error:
+                raise SunaRefused(
+                    "Suna answered 404 for its list of agents: set SUNA_API_URL to the base that "
+                    "ends in /api or /v1."
+                ) from error
             except _UNREADABLE as error:
                 raise SunaUnavailable("Suna's list of agents is not readable.") from error
             page += 1
         return tuple(sorted(agents, key=lambda a: (a.name.casefold(), a.id)))
 
 
+def _readable(bodies: Iterable[Mapping[str, Any]]) -> Iterator[Agent]:
+    """One agent that cannot be read must not hide the others."""
+    for body in bodies:
+        try:
+            yield _agent(body)
+        except _UNREADABLE as error:
+            _log.warning("an agent of suna is not readable", error=repr(error))
+
+
 def _agent(body: Mapping[str, Any]) -> Agent:
     """Suna's agent in the specification's shape; prompts and tool settings stay behind."""
-    tags = [t for t in body.get("tags") or [] if isinstance(t, str)]
+    listed = body.get("tags")
+    tags = [t for t in listed if isinstance(t, str)] if isinstance(listed, list) else []
     metadata = body.get("metadata") or {}
+    category = metadata.get("category")
     tools = body.get("agentpress_tools") or {}
     enabled = [
         name
@@ -131,9 +147,9 @@ def _agent(body: Mapping[str, Any]) -> Agent:
     ]
     return Agent(
         id=UUID(body["agent_id"]),
-        name=storable(str(body["name"])),
+        name=storable(str(body.get("name") or "Unnamed agent")),
         description=storable(str(body.get("description") or "")),
-        category=metadata.get("category") or (tags[0] if tags else None),
+        category=category if isinstance(category, str) else (tags[0] if tags else None),
         capabilities=tuple(enabled + servers),
         available=True,
     )

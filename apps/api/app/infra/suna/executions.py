@@ -13,7 +13,14 @@ from typing import Any
 from uuid import UUID
 
 from app.common.text import storable
-from app.domain.agents import Answer, RunRef, RunState, RunStatus, StartUnknown
+from app.domain.agents import (
+    Answer,
+    RunRef,
+    RunState,
+    RunStatus,
+    StartUnknown,
+    SunaUnavailable,
+)
 from app.infra.suna.http import SunaHttp
 from app.infra.suna.starting import id_in, send_start
 
@@ -57,7 +64,10 @@ class Execute:
 
     async def state(self, http: SunaHttp, run: RunRef) -> RunState:
         body = await _read(http, run)
-        status = _STATUSES.get(str(body.get("status")), RunStatus.FAILED)
+        said = body.get("status")
+        if not isinstance(said, str):
+            raise SunaUnavailable("Suna's answer about a run is not readable.")
+        status = _STATUSES.get(said, RunStatus.FAILED)
         error = body.get("error") or body.get("error_message")
         return RunState(status, error if isinstance(error, str) else None)
 

@@ -1,5 +1,7 @@
 """One way to ask Suna: who asks, limits of time, the breaker, and its refusals in our words."""
 
+import asyncio
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -12,6 +14,7 @@ import structlog
 from pydantic_core import from_json
 
 from app.common.breaker import Breaker, BreakerOpen
+from app.common.text import storable
 from app.domain.agents import RunLost, SunaRefused, SunaUnavailable
 from app.infra.suna.credentials import Credential
 
@@ -58,12 +61,16 @@ class SunaHttp:
             on=_soon, attempts=3, wait_initial=0.1, wait_max=2.0, timeout=None
         ):
             with attempt:
-                return await self._ask("GET", path, params=params)
+                return await self._get(path, params)
         raise AssertionError  # pragma: no cover  stamina raises the last error
 
     async def post(self, path: str) -> None:
-        """For what is safe to repeat. Raises as `get` does."""
-        await self._ask("POST", path)
+        """For what is safe to repeat, and answers nothing of interest. Raises as `get` does."""
+        try:
+            async with self.request("POST", path) as response:
+                self._accept(response, path)
+        except _FAILED as error:
+            raise away(error) from error
 
     async def health(self) -> None:
         """Ask even while everything else is held back: a look must see what is. Raises as `get`."""
@@ -79,9 +86,16 @@ class SunaHttp:
     async def stream(self, path: str) -> AsyncIterator[aiohttp.StreamReader]:
         """The body of an event stream. Raises as `get` does, and from reading SunaUnavailable."""
         try:
-            async with self.request(
-                "GET", path, headers={"Accept": "text/event-stream"}, timeout=self.stream_timeout
-            ) as response:
+            async with (
+                asyncio.timeout(TIMEOUT.total) as until_it_begins,
+                self.request(
+                    "GET",
+                    path,
+                    headers={"Accept": "text/event-stream"},
+                    timeout=self.stream_timeout,
+                ) as response,
+            ):
+                until_it_begins.reschedule(None)
                 self._accept(response, path)
                 yield response.content
         except _FAILED as error:
@@ -106,8 +120,9 @@ class SunaHttp:
         try:
             permit = self._breaker.admit()
         except BreakerOpen as error:
+            seconds = math.ceil(error.wait_s)
             raise SunaUnavailable(
-                f"Suna has failed too often just now; it is asked again in {error.wait_s:.0f} s.",
+                f"Suna has failed too often just now; it is asked again in {seconds} s.",
                 wait_s=error.wait_s,
             ) from error
         try:
@@ -152,11 +167,9 @@ class SunaHttp:
             )
         return SunaRefused(f"{said}, it did not accept the request.")
 
-    async def _ask(
-        self, method: str, path: str, params: Mapping[str, str | int] | None = None
-    ) -> Any:  # noqa: ANN401  JSON
+    async def _get(self, path: str, params: Mapping[str, str | int]) -> Any:  # noqa: ANN401  JSON
         try:
-            async with self.request(method, path, params=params) as response:
+            async with self.request("GET", path, params=params) as response:
                 self._accept(response, path)
                 return from_json(await response.read())
         except (*_FAILED, ValueError) as error:
@@ -206,4 +219,4 @@ def _name_of(response: aiohttp.ClientResponse) -> str:
     named = response.headers.get("X-Request-ID") or response.request_info.headers.get(
         "X-Request-ID"
     )
-    return f" (request {named[:80]})" if named else ""
+    return f" (request {storable(named[:80])})" if named else ""

@@ -40,7 +40,7 @@ async def send_start(
             if response.status >= 300:
                 raise await _refused(http, response, agent_id)
             return read(from_json(await response.read()))
-    except aiohttp.ClientConnectorError as error:
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise away(error) from error  # no connection, so nothing was sent
     except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
         _log.warning("a start's answer was lost", error=type(error).__name__, key=str(key))
@@ -60,8 +60,9 @@ async def _refused(http: SunaHttp, response: aiohttp.ClientResponse, agent_id: U
         return SunaBusy("Suna runs as many agents as it may.", wait_s=asked_wait_s(response))
     if status == 404:
         return AgentNotFound(agent_id)
-    if status >= 500 or status == 408:
-        # Suna answers 500 also when the run was made and something after it failed.
+    if status >= 500 or status in (408, 409, 425):
+        # Suna answers 500 also when the run was made and something after it failed; a gateway
+        # answers 409 or 425 while the first start with this key is under way.
         return StartUnknown(
             f"Suna answered the start with {status}.", wait_s=asked_wait_s(response)
         )

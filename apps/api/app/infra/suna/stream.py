@@ -11,9 +11,13 @@ from app.infra.suna.answers import decoded
 _ENDS = ("completed", "failed", "stopped", "END_STREAM", "STOP", "ERROR", "error")
 
 
+#: Bytes of a line that is read: the text comes with the result in any case.
+MAX_LINE = 8 * 1024 * 1024
+
+
 async def frames(body: aiohttp.StreamReader) -> AsyncIterator[Mapping[str, Any]]:
     """The JSON objects of unnamed `data:` frames; what is none is passed over."""
-    async for line in body:
+    async for line in _lines(body):
         if line.startswith(b"data:"):
             try:
                 frame = from_json(line[5:].strip())
@@ -21,6 +25,26 @@ async def frames(body: aiohttp.StreamReader) -> AsyncIterator[Mapping[str, Any]]
                 continue
             if isinstance(frame, Mapping):
                 yield frame
+
+
+async def _lines(body: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """
+    Lines without their end, however long; those over MAX_LINE are passed over.
+
+    aiohttp's own end the stream at 512 KiB, and a whole answer can be one line.
+    """
+    rest, skips = bytearray(), False
+    async for chunk in body.iter_any():
+        *ended, tail = chunk.split(b"\n")
+        for part in ended:
+            rest += part
+            if not skips:
+                yield bytes(rest)
+            rest, skips = bytearray(), False
+        if not skips:
+            rest += tail
+        if len(rest) > MAX_LINE:
+            rest, skips = bytearray(), True
 
 
 def is_end(frame: Mapping[str, Any]) -> bool:

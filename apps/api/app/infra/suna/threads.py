@@ -18,8 +18,10 @@ _log = structlog.get_logger(__name__)
 
 #: Suna's clock and ours need not agree.
 _CLOCK_SKEW = timedelta(seconds=5)
-#: Suna names a project after the beginning of the prompt (suna.md §1.8).
-_NAME_LENGTH = 30
+#: More than anybody starts while one answer is lost.
+_PAGE, _MAX_PAGES = 100, 20
+#: What some Suna may say of a run that has not begun yet.
+_WAITING = ("pending", "queued", "starting")
 
 
 class _Threads:
@@ -29,11 +31,14 @@ class _Threads:
 
     async def state(self, http: SunaHttp, run: RunRef) -> RunState:
         body = await http.get(f"agent-run/{run.run_id}")
-        try:
-            status = RunStatus(body["status"])
-        except (ValueError, KeyError, TypeError):
-            status = RunStatus.FAILED  # `error`, `cancelled`, or something new
-        error = body.get("error") if isinstance(body, dict) else None
+        said = body.get("status") if isinstance(body, Mapping) else None
+        if not isinstance(said, str):
+            raise SunaUnavailable("Suna's answer about a run is not readable.")
+        if said in _WAITING:
+            return RunState(RunStatus.RUNNING)
+        # `error`, `cancelled`, or something new.
+        status = RunStatus(said) if said in set(RunStatus) else RunStatus.FAILED
+        error = body.get("error")
         return RunState(status, error if isinstance(error, str) else None)
 
     async def text(self, http: SunaHttp, run: RunRef) -> AsyncGenerator[str]:
@@ -106,20 +111,28 @@ async def _runs_asked(http: SunaHttp, agent_id: UUID, prompt: str, since: dateti
     Two starts of one agent with one prompt at one moment cannot be told apart: but then either
     of the two answers serves.
     """
-    threads = await http.get("threads", page=1, limit=100)
-    young = [
-        t
-        for t in _listed(threads, "threads")
-        if _time(t.get("created_at")) >= since - _CLOCK_SKEW and _is_named_after(t, prompt)
-    ]
+    # Their names say nothing: Suna has a model rename them at once (suna.md §1.8 is older).
+    same = text_of({"content": prompt})  # a prompt may look like a message
     found = []
-    for thread in reversed(young):
+    for thread in reversed(await _young_threads(http, since - _CLOCK_SKEW)):
         thread_id = _readable_id(thread.get("thread_id"))
         written = await http.get(f"threads/{thread_id}/messages", order="asc")
         asked = [text_of(m) for m in _listed(written, "messages") if m.get("type") == "user"]
-        if asked[:1] == [prompt]:
+        if asked and asked[0] in (prompt, same):
             found += await _runs_of_thread(http, thread_id, agent_id)
     return found
+
+
+async def _young_threads(http: SunaHttp, since: datetime) -> list[Mapping[str, Any]]:
+    """Newest first, as Suna lists them."""
+    young: list[Mapping[str, Any]] = []
+    for page in range(1, _MAX_PAGES + 1):
+        threads = _listed(await http.get("threads", page=page, limit=_PAGE), "threads")
+        found = [t for t in threads if _time(t.get("created_at")) >= since]
+        young += found
+        if len(found) < _PAGE:
+            break
+    return young
 
 
 async def _runs_of_thread(http: SunaHttp, thread_id: str, agent_id: UUID) -> list[RunRef]:
@@ -145,11 +158,6 @@ def _readable_id(value: object) -> str:
         return id_in(value)
     except TypeError as error:
         raise SunaUnavailable("Suna's list of runs is not readable.") from error
-
-
-def _is_named_after(thread: Mapping[str, Any], prompt: str) -> bool:
-    name = (thread.get("project") or {}).get("name")
-    return name in (prompt, f"{prompt[:_NAME_LENGTH]}...")
 
 
 def _listed(body: object, name: str) -> list[Mapping[str, Any]]:
