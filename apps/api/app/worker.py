@@ -36,12 +36,11 @@ async def run_worker(settings: Settings, services: Services) -> None:
     )
 
     async def drive(execution_id: UUID) -> None:
-        # One id in our log, in Suna's, and in what an error says.
-        bind_contextvars(execution_id=str(execution_id), request_id=f"renum-{execution_id}")
+        _name_in_logs(execution_id)
         await engine.drive(execution_id)
 
     async def stop(execution_id: UUID, last: bool) -> None:
-        bind_contextvars(execution_id=str(execution_id), request_id=f"renum-{execution_id}")
+        _name_in_logs(execution_id)
         await stop_runs(
             services.db, services.suna.runtime, execution_id, now=services.clock(), last=last
         )
@@ -61,3 +60,8 @@ async def run_worker(settings: Settings, services: Services) -> None:
         if capacity:
             await stack.enter_async_context(background(capacity.run(), name="suna's capacity"))
         await worker.run()
+
+
+def _name_in_logs(execution_id: UUID) -> None:
+    """One id in our log, in Suna's, and in what an error says."""
+    bind_contextvars(execution_id=str(execution_id), request_id=f"renum-{execution_id}")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from app.domain.execution import Execution, ExecutionConfig
+from app.domain.results import AgentResult
 from app.domain.teams import (
     AgentConfig,
     AgentDetails,
@@ -76,6 +77,13 @@ def an_execution(
         typical_s=None,
         now=now,
     )
+
+
+def advance(execution: Execution, now: datetime) -> list[AgentResult]:
+    """Begin all that is ready, and return it; what the engine does where Suna has room."""
+    ready = execution.ready(now, uuid4)
+    execution.begin(ready, now, uuid4)
+    return ready
 
 
 def keys(things: Sequence[object]) -> list[str]:

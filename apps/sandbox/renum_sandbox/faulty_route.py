@@ -1,6 +1,7 @@
 """Routes that ask for the fault of each call first, and misbehave when there is one."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import Final
 
 from fastapi import HTTPException
@@ -21,12 +22,12 @@ _FRAMES_BEFORE_THE_CUT = 2
 _SLOW_FRAMES = 3
 
 
-class FaultyRoute(APIRoute):
+class FaultyRoute(APIRoute, ABC):
     """The tag of such a route is the operation that faults are set on."""
 
+    @abstractmethod
     def refusal(self, fault: Fault, operation: Operation, scope: Scope) -> Response | None:
         """The answer of a fault that is one; None for those that handlers act out."""
-        raise NotImplementedError
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         sandbox: Sandbox = scope["app"].state.sandbox

@@ -267,12 +267,6 @@ class Execution:
                     now, "info", f"{result.agent_name} waits until Suna has room", result
                 )
 
-    def advance(self, now: datetime, new_id: NewId) -> list[AgentResult]:
-        """Everything that the state now allows: begins all that is ready, and returns it."""
-        ready = self.ready(now, new_id)
-        self.begin(ready, now, new_id)
-        return ready
-
     def prepare(self, key: str, text: str | None = None) -> str:
         """Make the input of a step that `must_be_prepared`: *text* when it has a template. Returns
         the whole input."""

@@ -42,6 +42,7 @@ class SunaCapacity:
         line. Returns what was begun."""
         async with self._db.transaction() as tx:
             await tx.events.lock(execution.user_id)
+            # The rows must say what has ended before they are counted.
             execution.begin([], now, self._new_id)
             if execution.has_changed:
                 await store(tx, execution, self._limits, now=now)

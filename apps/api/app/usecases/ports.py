@@ -231,8 +231,9 @@ class Executions(Protocol):
     async def next_pending(self, user_id: UUID) -> Execution | None:
         """The one that has waited longest, locked until the transaction ends."""
 
-    async def stops(self, execution_id: UUID) -> tuple[UUID, list[AgentResult]]:
-        """Whose execution it is, and its results whose remote run is still to be stopped."""
+    async def stops(self, execution_id: UUID) -> tuple[UUID, list[AgentResult]] | None:
+        """Whose execution it is, and its results whose remote run is still to be stopped; None
+        without any."""
 
     async def set_remote_stop(self, execution_id: UUID, key: str, state: RemoteStop) -> None: ...
 

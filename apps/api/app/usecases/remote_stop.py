@@ -29,7 +29,10 @@ async def stop_runs(
     again; at the *last* call they are marked as unconfirmed instead.
     """
     async with db.reading() as tx:
-        user_id, results = await tx.executions.stops(execution_id)
+        found = await tx.executions.stops(execution_id)
+    if found is None:
+        return
+    user_id, results = found
     away: SunaUnavailable | None = None
     for result in results:
         try:

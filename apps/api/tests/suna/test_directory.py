@@ -1,35 +1,19 @@
 """Agents are kept apart by account, fetched once for all, and shown however odd they are."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
-import aiohttp
 import pytest
 
-from app.common.breaker import Breaker
 from app.core.settings import Settings
 from app.domain.agents import SunaRefused, SunaUnavailable
 from app.domain.users import Identity, User
 from app.infra.suna.connect import connect
-from app.infra.suna.credentials import ApiKey
 from app.infra.suna.directory import MAX_ACCOUNTS, AgentLists, SunaAgentDirectory
 from app.infra.suna.http import SunaHttp
 from tests.builders import NOON
-from tests.supabase.server import Scripted, scripted_server
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Scripted]:
-    async with scripted_server() as server:
-        yield server
-
-
-@pytest.fixture
-async def http(server: Scripted) -> AsyncIterator[SunaHttp]:
-    async with aiohttp.ClientSession() as session:
-        yield SunaHttp(session, f"{server.url}/v1", ApiKey("k"), Breaker("suna"))
+from tests.supabase.server import Scripted
 
 
 def listing(*agents: dict[str, Any]) -> dict[str, Any]:

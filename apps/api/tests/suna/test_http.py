@@ -1,7 +1,6 @@
 """How Suna is asked: what is sent, what is believed, and what is told."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -13,19 +12,7 @@ from app.common.breaker import Breaker, BreakerState
 from app.domain.agents import RunLost, SunaRefused, SunaUnavailable
 from app.infra.suna.credentials import ApiKey
 from app.infra.suna.http import MAX_WAIT_S, SunaHttp
-from tests.supabase.server import Scripted, scripted_server
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Scripted]:
-    async with scripted_server() as server:
-        yield server
-
-
-@pytest.fixture
-async def http(server: Scripted) -> AsyncIterator[SunaHttp]:
-    async with aiohttp.ClientSession() as session:
-        yield SunaHttp(session, f"{server.url}/v1", ApiKey("pk_a:sk_b"), Breaker("suna"))
+from tests.supabase.server import Scripted
 
 
 async def test_the_key_and_our_request_s_id_are_sent(http: SunaHttp, server: Scripted) -> None:

@@ -15,23 +15,11 @@ from app.infra.suna.executions import Execute
 from app.infra.suna.http import SunaHttp
 from app.infra.suna.stream import MAX_LINE, frames
 from app.infra.suna.threads import Initiate, Start
-from tests.supabase.server import Scripted, scripted_server
+from tests.supabase.server import Scripted
 
 RUN = RunRef("thread", "run")
 DIALECTS = [Initiate(), Start(optimistic=True), Execute(idempotent=True)]
 each = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda d: d.name)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Scripted]:
-    async with scripted_server() as server:
-        yield server
-
-
-@pytest.fixture
-async def http(server: Scripted) -> AsyncIterator[SunaHttp]:
-    async with aiohttp.ClientSession() as session:
-        yield SunaHttp(session, server.url, ApiKey("k"), Breaker("suna", min_failures=1000))
 
 
 @each

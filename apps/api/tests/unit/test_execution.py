@@ -26,7 +26,7 @@ from app.domain.results import AgentStatus, RemoteStop
 from app.domain.retry import Failure
 from app.domain.teams import OnFailure, Role, Team, WorkflowType
 from app.domain.workflow import WorkflowHasCycle
-from tests.builders import NOON, a_team, an_agent, an_execution, keys
+from tests.builders import NOON, a_team, advance, an_agent, an_execution, keys
 
 BROKEN = Failure(code="broken", message="It broke.", retryable=True)
 LATER = NOON + timedelta(seconds=5)
@@ -38,30 +38,30 @@ def parallel(n: int) -> list[object]:
 
 def completed() -> Execution:
     execution = an_execution(a_team(an_agent("a")))
-    execution.advance(NOON, uuid4)
+    advance(execution, NOON)
     execution.complete("a", Answer("done"), LATER)
-    execution.advance(LATER, uuid4)
+    advance(execution, LATER)
     return execution
 
 
 def failed() -> Execution:
     execution = an_execution(a_team(an_agent("a")))
-    execution.advance(NOON, uuid4)
+    advance(execution, NOON)
     execution.fail("a", BROKEN, LATER, retry_in_s=None)
-    execution.advance(LATER, uuid4)
+    advance(execution, LATER)
     return execution
 
 
 def cancelled() -> Execution:
     execution = an_execution(a_team(an_agent("a")))
-    execution.advance(NOON, uuid4)
+    advance(execution, NOON)
     assert execution.cancel(LATER, uuid4)
     return execution
 
 
 MOVES: dict[str, Callable[[Execution], object]] = {
     "promote": lambda e: e.promote(LATER),
-    "advance": lambda e: e.advance(LATER, uuid4),
+    "advance": lambda e: advance(e, LATER),
     "complete": lambda e: e.complete("a", Answer("late"), LATER),
     "fail": lambda e: e.fail("a", BROKEN, LATER, retry_in_s=None),
     "retry": lambda e: e.fail("a", BROKEN, LATER, retry_in_s=1.0),
@@ -121,37 +121,37 @@ def test_waiting_in_the_queue_does_not_use_up_the_time() -> None:
 def test_no_more_run_than_may(limit: int) -> None:
     team = a_team(*parallel(5), workflow=WorkflowType.PARALLEL)
     execution = an_execution(team, parallel_limit=limit)
-    begun = execution.advance(NOON, uuid4)
+    begun = advance(execution, NOON)
     assert keys(begun) == [f"k{i}" for i in range(min(limit, 5))]
-    assert execution.advance(NOON, uuid4) == []
+    assert advance(execution, NOON) == []
     execution.complete("k0", Answer("x"), LATER)
-    assert len(execution.running()) + len(execution.advance(LATER, uuid4)) <= limit + 1
+    assert len(execution.running()) + len(advance(execution, LATER)) <= limit + 1
     assert len(execution.running()) == min(limit, 4)
 
 
 def test_who_waits_for_a_later_attempt_gives_its_place_to_others() -> None:
     execution = an_execution(a_team(*parallel(2), workflow=WorkflowType.PARALLEL), parallel_limit=1)
-    execution.advance(NOON, uuid4)
+    advance(execution, NOON)
     execution.fail("k0", BROKEN, LATER, retry_in_s=5)
-    assert keys(execution.advance(LATER, uuid4)) == ["k1"]
+    assert keys(advance(execution, LATER)) == ["k1"]
     due = LATER + timedelta(seconds=5)
-    assert execution.advance(due, uuid4) == [], "there is no room for it now"
+    assert advance(execution, due) == [], "there is no room for it now"
     execution.complete("k1", Answer("x"), due)
-    assert keys(execution.advance(due, uuid4)) == ["k0"]
+    assert keys(advance(execution, due)) == ["k0"]
     assert execution.results["k0"].attempts == 2
 
 
 def test_waiting_for_suna_goes_on_with_the_same_attempt_and_takes_none_of_its_time() -> None:
     execution = an_execution(a_team(an_agent("a")))
-    execution.advance(NOON, uuid4)
+    advance(execution, NOON)
     for minute in (1, 2, 3):
         at = NOON + timedelta(minutes=minute)
         execution.wait("a", BROKEN, at, delay_s=60)
-        assert execution.advance(at, uuid4) == []
-        (result,) = execution.advance(at + timedelta(seconds=60), uuid4)
+        assert advance(execution, at) == []
+        (result,) = advance(execution, at + timedelta(seconds=60))
         assert (result.attempts, result.waiting_since) == (1, NOON + timedelta(minutes=1))
     execution.complete("a", Answer("x"), NOON + timedelta(minutes=5))
-    execution.advance(NOON + timedelta(minutes=5), uuid4)
+    advance(execution, NOON + timedelta(minutes=5))
     assert execution.results["a"].execution_time_ms == 60_000
     events = execution.collect().events
     assert len([e for e in events if isinstance(e, AgentStarted)]) == 1
@@ -174,19 +174,19 @@ def test_a_failure_stops_what_has_not_begun_and_siblings_finish() -> None:
     agents = [an_agent(f"k{i}", i, on_failure=OnFailure.STOP) for i in range(3)]
     team = a_team(*agents, workflow=WorkflowType.PARALLEL)
     execution = an_execution(team, parallel_limit=2)
-    execution.advance(NOON, uuid4)
+    advance(execution, NOON)
     execution.fail("k0", BROKEN, LATER, retry_in_s=None)
-    assert execution.advance(LATER, uuid4) == []
+    assert advance(execution, LATER) == []
     assert [r.status for r in execution.results.values()] == ["failed", "running", "skipped"]
     assert execution.status is ExecutionStatus.RUNNING
     execution.complete("k1", Answer("x"), LATER)
-    execution.advance(LATER, uuid4)
+    advance(execution, LATER)
     assert (execution.status, execution.error_code) == (ExecutionStatus.FAILED, "broken")
 
 
 def test_giving_up_fails_what_runs_and_skips_the_rest() -> None:
     execution = an_execution()
-    execution.advance(NOON, uuid4)
+    advance(execution, NOON)
     execution.give_up(BROKEN, LATER, uuid4)
     assert execution.status is ExecutionStatus.FAILED
     assert [r.status for r in execution.results.values()] == ["failed", "skipped", "skipped"]

@@ -12,7 +12,7 @@ from app.domain.explain import Explanation, WaitsFor, explain
 from app.domain.reports import ExecutionReport, JobState
 from app.domain.results import RemoteStop
 from app.domain.retry import Failure
-from tests.builders import NOON, a_team, an_agent, an_execution
+from tests.builders import NOON, a_team, advance, an_agent, an_execution
 
 LATER = NOON + timedelta(minutes=1)
 DUE = LATER + timedelta(seconds=8)
@@ -49,7 +49,7 @@ def report_of(execution: Execution, queue_position: int | None = None) -> Execut
 
 def running() -> Execution:
     execution = an_execution(a_team(an_agent("a", 1), an_agent("b", 2)))
-    execution.advance(NOON, uuid4)
+    advance(execution, NOON)
     return execution
 
 
@@ -91,16 +91,16 @@ def one_works_one_waits() -> Execution:
 
 def completed(**answer: bool) -> Execution:
     execution = an_execution(a_team(an_agent("a", 1)))
-    execution.advance(NOON, uuid4)
+    advance(execution, NOON)
     execution.complete("a", Answer("done", **answer), LATER)
-    execution.advance(LATER, uuid4)
+    advance(execution, LATER)
     return execution
 
 
 def failed() -> Execution:
     execution = running()
     execution.fail("a", AWAY, LATER, retry_in_s=None)
-    execution.advance(LATER, uuid4)
+    advance(execution, LATER)
     return execution
 
 
@@ -116,7 +116,7 @@ def side_by_side() -> Execution:
 
     team = a_team(an_agent("a"), an_agent("b"), workflow=WorkflowType.PARALLEL)
     execution = an_execution(team)
-    execution.advance(NOON, uuid4)
+    advance(execution, NOON)
     for key in "ab":
         execution.attach(key, RunRef("thread", key))
     return execution

@@ -15,7 +15,7 @@ from app.domain.progress import ExecutionStatus
 from app.domain.results import AgentStatus
 from app.domain.retry import Failure
 from app.domain.teams import OnFailure, Team, TeamAgent, WorkflowType
-from tests.builders import NOON, a_team, an_agent, an_execution
+from tests.builders import NOON, a_team, advance, an_agent, an_execution
 
 BROKEN = Failure(code="agent_failed", message="It broke.", retryable=True)
 
@@ -23,14 +23,14 @@ BROKEN = Failure(code="agent_failed", message="It broke.", retryable=True)
 def run(team: Team, *failing: str) -> Execution:
     """An execution in which some agents fail, at its end."""
     execution = an_execution(team, parallel_limit=50)
-    begun = execution.advance(NOON, uuid4)
+    begun = advance(execution, NOON)
     while begun:
         for result in begun:
             if result.key in failing:
                 execution.fail(result.key, BROKEN, NOON, retry_in_s=None)
             else:
                 execution.complete(result.key, Answer(f"by {result.key}"), NOON)
-        begun = execution.advance(NOON, uuid4)
+        begun = advance(execution, NOON)
     return execution
 
 
@@ -114,10 +114,10 @@ def test_a_retry_of_anything_ends_and_repeats_exactly_what_it_must(team: Team, s
     for step in execution.plan.steps:
         complete = failed.results[step.key].status is AgentStatus.COMPLETED
         assert (step.key in kept) == (complete and kept.issuperset(step.needs))
-    begun = execution.advance(NOON, uuid4)
+    begun = advance(execution, NOON)
     while begun:
         for result in begun:
             assert result.key not in kept
             execution.complete(result.key, Answer("x"), NOON)
-        begun = execution.advance(NOON, uuid4)
+        begun = advance(execution, NOON)
     assert execution.status is ExecutionStatus.COMPLETED

@@ -24,8 +24,6 @@ from app.infra.db.notifications import NotificationStore
 from app.infra.db.results import SAVE_RESULT, result_of, result_values
 from app.infra.db.texts import copy_reused_texts, read_texts, save_texts
 
-MAX_LOGS_IN_REPORT = 500
-
 _plan = TypeAdapter(Plan)
 _config = TypeAdapter(ExecutionConfig)
 
@@ -179,7 +177,7 @@ class ExecutionStore:
             return Attachment.OURS
         return Attachment.TAKEN if run.run_id in result.past_runs else Attachment.SUPERSEDED
 
-    async def stops(self, execution_id: UUID) -> tuple[UUID, list[AgentResult]]:
+    async def stops(self, execution_id: UUID) -> tuple[UUID, list[AgentResult]] | None:
         cursor = await self._connection.execute(
             """
             SELECT r.*, e.user_id FROM renum.agent_results r
@@ -189,7 +187,7 @@ class ExecutionStore:
             (execution_id,),
         )
         rows = await cursor.fetchall()
-        return (rows[0]["user_id"] if rows else execution_id), [result_of(row) for row in rows]
+        return (rows[0]["user_id"], [result_of(row) for row in rows]) if rows else None
 
     async def set_remote_stop(self, execution_id: UUID, key: str, state: RemoteStop) -> None:
         await self._connection.execute(
