@@ -98,7 +98,14 @@ def check_starts(name: str, result: Row, starts: list[Row], verdict: Verdict) ->
     if len(starts) > result["attempts"] or unfailed > 1:
         verdict.double.append(told)
     completed_at = result["completed_at"]
-    if completed_at and any(_time(s["started_at"]) > completed_at for s in starts):
+    # A start that was under way when its step was cancelled may reach a Suna that is late only
+    # afterwards. That is what the receipt is for; starts beyond the attempts are counted above.
+    was_under_way = result["remote_stop"] == "confirmed"
+    if (
+        completed_at
+        and not was_under_way
+        and any(_time(s["started_at"]) > completed_at for s in starts)
+    ):
         verdict.rerun.append(f"{told}; ended {completed_at}")
     if result["status"] in _STEP_FINAL and any(s["status"] == "running" for s in starts):
         verdict.unstopped.append(f"{told}; remote_stop {result['remote_stop']}")

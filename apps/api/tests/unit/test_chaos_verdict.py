@@ -15,13 +15,14 @@ def start(minute: int, status: str) -> dict[str, Any]:
     return {"started_at": at(minute).isoformat(), "status": status}
 
 
-def said_against(attempts: int, *starts: dict[str, Any]) -> list[str]:
+def said_against(attempts: int, *starts: dict[str, Any], **changes: str) -> list[str]:
     verdict = Verdict()
     step = {
         "status": "completed",
         "attempts": attempts,
         "completed_at": at(30),
         "remote_stop": "not_needed",
+        **changes,
     }
     check_starts("step", step, list(starts), verdict)
     return [kind for kind, found in verdict.violations.items() if found]
@@ -50,3 +51,17 @@ def test_honest_runs_are_no_violation(attempts: int, starts: list[dict[str, Any]
 )
 def test_every_violation_is_seen(attempts: int, starts: list[dict[str, Any]], kind: str) -> None:
     assert said_against(attempts, *starts) == [kind]
+
+
+def test_a_start_that_was_under_way_at_the_cancel_is_no_second_run() -> None:
+    cancelled = {"status": "cancelled", "remote_stop": "confirmed"}
+    assert said_against(1, start(31, "stopped"), **cancelled) == []
+    assert said_against(1, start(31, "running"), **cancelled) == [
+        "cancelled, still running at Suna"
+    ]
+    assert said_against(1, start(29, "stopped"), start(31, "stopped"), **cancelled) == [
+        "double starts"
+    ]
+    # Where nothing was to be stopped, nothing may start.
+    unstopped = cancelled | {"remote_stop": "not_needed"}
+    assert said_against(1, start(31, "completed"), **unstopped) == ["finished agents re-run"]
