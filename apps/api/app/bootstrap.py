@@ -48,6 +48,7 @@ async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
             direct_url = settings.direct_url.get_secret_value()
             listener = PostgresListener(direct_url, on_ring=hub.ring, on_output=hub.output)
             output = PostgresOutput(pool)
+        await stack.enter_async_context(background(hub.run(), name="hub"))
         await stack.enter_async_context(background(listener.run(), name="doorbell"))
         await stack.enter_async_context(background(output.run(), name="live output"))
         yield Services(

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.domain.events import StoredEvent
 from app.domain.reports import ExecutionReport
+from app.domain.watching import StoredEvent
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Folded:
 def fold(events: Iterable[StoredEvent]) -> Folded:
     folded = Folded()
     for event in events:
-        message = json.loads(event.message)
+        message = json.loads(event.text)
         kind, data = message["type"], message["data"]
         if "seq" in data:
             folded.seqs.append(data["seq"])

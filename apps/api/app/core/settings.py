@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     max_queued_executions: Count = 100
     worker_concurrency: Count = 1000
     ws_max_sockets_per_user: Count = 20
+    #: For old front ends that put their token into the address, where logs of proxies keep it.
+    ws_allow_query_token: bool = False
 
     @classmethod
     def load(cls, **overrides: object) -> Self:

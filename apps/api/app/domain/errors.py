@@ -7,6 +7,7 @@ Every error Renum answers with, by what the caller can do about it.
     ├── Forbidden             known, but not allowed
     ├── NotFound              does not exist, or belongs to somebody else
     ├── Conflict              well-formed, but the current state forbids it
+    ├── Gone                  it existed, and is kept no longer
     ├── Invalid               understood, but a value cannot be accepted; says where
     ├── LimitReached          too much, too fast
     ├── UpstreamRefused       a service behind us said no
@@ -51,6 +52,10 @@ class NotFound(RenumError):
 
 class Conflict(RenumError):
     """Well-formed, but the current state forbids it."""
+
+
+class Gone(RenumError):
+    """It existed, and is kept no longer."""
 
 
 @dataclass(frozen=True, slots=True)

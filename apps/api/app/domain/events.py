@@ -107,14 +107,3 @@ class TeamUpdated:
 
 ExecutionEvent = ExecutionStatusUpdate | AgentStarted | AgentCompleted | ExecutionLog
 Event = ExecutionEvent | NewNotification | TeamUpdated
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """An event of the log, its message serialised once, as every socket sends it."""
-
-    id: int
-    type: str
-    #: The execution it tells of; None when it tells of something else.
-    execution_id: UUID | None
-    message: bytes

@@ -3,7 +3,26 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.domain.errors import LimitReached, RenumError
+from app.domain.errors import Gone, LimitReached, RenumError
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a watcher is told, serialised once for all who are told it."""
+
+    text: bytes
+    #: Its place in the user's log; None for what is told and not stored.
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent(Message):
+    """A message of the log."""
+
+    id: int
+    type: str
+    #: The execution it tells of; None when it tells of something else.
+    execution_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +42,7 @@ class Interest:
 EVERYTHING = Interest()
 
 
-class ResyncRequired(RenumError):
+class ResyncRequired(Gone):
     """The log no longer reaches back to the id the watcher knows: read the snapshots anew."""
 
     code = "resync_required"
@@ -39,6 +58,13 @@ class SlowWatcher(RenumError):
 
     code = "slow_watcher"
     title = "Too slow"
+
+
+class StreamClosing(RenumError):
+    """The server stops; another one goes on where this one ends."""
+
+    code = "server_restarting"
+    title = "The server restarts"
 
 
 class TooManyWatchers(LimitReached):

@@ -16,7 +16,7 @@ from uuid import UUID
 from app.common.breaker import BreakerState
 from app.common.paging import Page, Paged
 from app.domain.agents import Agent, AgentListing, Answer, RunRef, RunState
-from app.domain.events import Event, ExecutionLog, StoredEvent
+from app.domain.events import Event, ExecutionLog
 from app.domain.execution import Execution
 from app.domain.notifications import Notification
 from app.domain.reports import (
@@ -32,7 +32,7 @@ from app.domain.teams import Team, TeamSummary
 from app.domain.templates import TemplateUse
 from app.domain.texts import TextField
 from app.domain.users import Identity, Session
-from app.domain.watching import EVERYTHING, Interest
+from app.domain.watching import EVERYTHING, Interest, Message, StoredEvent
 from app.usecases.limits import SunaLimit
 
 
@@ -317,6 +317,9 @@ class Events(Protocol):
     async def bounds(self, user_id: UUID) -> tuple[int, int]:
         """The last id given (0 without events), and the oldest id still kept (last + 1 if none)."""
 
+    async def heads(self, user_ids: Sequence[UUID]) -> dict[UUID, int]:
+        """The last id given, of those users who have events."""
+
 
 class Jobs(Protocol):
     """The queue; what is enqueued commits with the rest of the transaction."""
@@ -378,6 +381,9 @@ class Database(Protocol):
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         """For reads and single writes: every statement stands for itself."""
 
+    def snapshot(self) -> AbstractAsyncContextManager[Transaction]:
+        """For reads that must all see the same moment."""
+
     async def ping(self) -> None: ...
 
     async def queue_depth(self) -> QueueDepth: ...
@@ -403,17 +409,35 @@ class LiveOutput(Protocol):
 class Subscription(Protocol):
     """One watcher's queue of serialised messages."""
 
-    #: What it wants to hear; may be changed at any time, for what comes from then on.
-    interest: Interest
-
-    async def next(self) -> Sequence[bytes]:
+    async def next(self) -> Sequence[Message]:
         """Everything that waits, oldest first; at least one message.
 
-        Raises SlowWatcher when more waited than a watcher may leave behind."""
+        Raises SlowWatcher when more waited than a watcher may leave behind, and StreamClosing."""
 
     @property
     def last_event_id(self) -> int:
         """The id up to which everything that is wanted was handed out."""
+
+    @property
+    def too_slow(self) -> bool:
+        """Whether `next` is going to raise SlowWatcher."""
+
+    def say(self, message: Message) -> None:
+        """Tell this watcher alone, after all that waits."""
+
+    def narrow(self, interest: Interest) -> int:
+        """Change what it hears; returns the id from which on that holds."""
+
+    async def restart(
+        self, interest: Interest, snapshot: Callable[[], Awaitable[tuple[int, Sequence[Message]]]]
+    ) -> None:
+        """
+        Change what it hears, told first what a snapshot says.
+
+        *snapshot* returns the id that it stands for, and its messages; events up to that id are
+        in it, those after it follow it. Nothing comes in between. Raises what *snapshot* raises,
+        with nothing changed.
+        """
 
 
 class LiveStream(Protocol):
@@ -426,8 +450,8 @@ class LiveStream(Protocol):
         Everything of *interest* after the given id, or from now on; no gap and no duplicate in
         between.
 
-        Raises ResyncRequired when the log no longer reaches back to *after*, and
-        TooManyWatchers.
+        Raises ResyncRequired when the log no longer reaches back to *after*, TooManyWatchers, and
+        StreamClosing.
         """
 
     @property

@@ -1,7 +1,6 @@
 """The hub on real rows: no gap, no duplicate, and nobody who holds the others up."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
@@ -17,7 +16,7 @@ from app.domain.watching import (
     TooManyWatchers,
 )
 from app.infra.db.database import PostgresDatabase
-from app.infra.websocket import hub as hub_module
+from app.infra.websocket import watcher as watcher_module
 from app.infra.websocket.bus import PostgresListener
 from app.infra.websocket.hub import Hub
 from tests.builders import NOON
@@ -35,7 +34,7 @@ async def tell(db: PostgresDatabase, user_id: UUID, count: int = 1) -> None:
 async def hub(db: PostgresDatabase, shared_database_url: str) -> AsyncIterator[Hub]:
     hub = Hub(db, max_per_user=2)
     bus = PostgresListener(shared_database_url, on_ring=hub.ring, on_output=hub.output)
-    async with background(bus.run(), name="bus"):
+    async with background(hub.run(), name="hub"), background(bus.run(), name="bus"):
         yield hub
 
 
@@ -52,7 +51,7 @@ async def test_a_watcher_that_joins_amid_writes_misses_nothing(
     seen: list[int] = []
     async with hub.subscribe(user_id, after=0) as watcher, asyncio.timeout(20):
         while len(seen) < 400:
-            seen += [json.loads(m)["id"] for m in await watcher.next()]
+            seen += [m.id for m in await watcher.next()]
     await writer
     assert seen == list(range(1, 401))
 
@@ -69,7 +68,7 @@ async def test_a_slow_watcher_is_let_go_and_others_are_not(db: PostgresDatabase,
         await tell(db, user_id)
         await join
         got += len(await reader)
-        total = hub_module.MAX_WAITING + 300
+        total = watcher_module.MAX_WAITING + 300
         for _ in range(total // 100):
             await tell(db, user_id, 100)
             async with asyncio.timeout(10):
@@ -78,7 +77,7 @@ async def test_a_slow_watcher_is_let_go_and_others_are_not(db: PostgresDatabase,
             while got < total + 1:
                 got += len(await quick.next())
             handed_out = await slow.next()
-            assert len(handed_out) == hub_module.MAX_WAITING
+            assert len(handed_out) == watcher_module.MAX_WAITING
             with pytest.raises(SlowWatcher):
                 await slow.next()
 
@@ -96,15 +95,15 @@ async def test_a_watcher_hears_what_it_wants_and_knows_how_far_the_log_is(
     interest = Interest(execution_ids=frozenset({started.execution_id}))
     async with hub.subscribe(user_id, after=0, interest=interest) as watcher:
         (message,) = await watcher.next()
-        assert json.loads(message)["id"] == 301
+        assert message.id == 301
         waiting = asyncio.create_task(watcher.next())
         await tell(db, user_id, 5)
         while watcher.last_event_id < 306:
             await asyncio.sleep(0.01)
         assert not waiting.done()
-        watcher.interest = EVERYTHING
+        assert watcher.narrow(EVERYTHING) == 306
         await tell(db, user_id)
-        assert [json.loads(m)["id"] for m in await waiting] == [307]
+        assert [m.id for m in await waiting] == [307]
 
 
 async def test_a_user_has_so_many_watchers(hub: Hub) -> None:
@@ -130,7 +129,7 @@ async def test_an_id_outside_of_the_log_cannot_be_resumed(db: PostgresDatabase, 
                 pass
         assert error.value.oldest_event_id == 4
     async with hub.subscribe(user_id, after=3) as watcher:
-        assert [json.loads(m)["id"] for m in await watcher.next()] == [4, 5]
+        assert [m.id for m in await watcher.next()] == [4, 5]
 
 
 async def test_concurrent_writers_of_one_user_leave_no_gap(db: PostgresDatabase) -> None:

@@ -115,6 +115,15 @@ class PostgresDatabase:
             async with self._pool.connection() as connection:
                 yield self._stores(connection)
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[PostgresTransaction]:
+        with _translated():
+            async with self._pool.connection() as connection, connection.transaction():
+                await connection.execute(
+                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+                )
+                yield self._stores(connection)
+
     async def ping(self) -> None:
         with _translated():
             async with self._pool.connection() as connection:

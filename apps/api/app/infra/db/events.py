@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
-from app.domain.events import Event, StoredEvent
+from app.domain.events import Event
+from app.domain.watching import StoredEvent
 from app.infra.db.connection import Connection, Row
 
 #: Rung with the user's id after every commit that wrote events.
@@ -74,7 +75,7 @@ class EventStore:
             (user_id, event_id, limit),
         )
         return [
-            StoredEvent(row["id"], row["type"], row["execution_id"], _message(row))
+            StoredEvent(_message(row), row["id"], row["type"], row["execution_id"])
             for row in await cursor.fetchall()
         ]
 
@@ -90,6 +91,13 @@ class EventStore:
         )
         row = await cursor.fetchone()
         return (row["last_id"], row["oldest_id"]) if row else (0, 1)
+
+    async def heads(self, user_ids: Sequence[UUID]) -> dict[UUID, int]:
+        cursor = await self._connection.execute(
+            "SELECT user_id, last_id FROM renum.event_heads WHERE user_id = ANY(%s)",
+            (list(user_ids),),
+        )
+        return {row["user_id"]: row["last_id"] for row in await cursor.fetchall()}
 
 
 def _message(row: Row) -> bytes:

@@ -18,8 +18,9 @@ from app.infra.websocket.messages import output_message
 logger = logging.getLogger(__name__)
 
 OUTPUT = "renum_output"
-#: Characters of live text in one NOTIFY, whose payload PostgreSQL limits to 8,000 bytes.
-_MAX_CHUNK = 1_500
+#: Characters of live text in one NOTIFY, whose payload PostgreSQL limits to 8,000 bytes: as JSON
+#: a character is up to 6 of them.
+_MAX_CHUNK = 1_200
 #: Between two statements that send live text.
 _GATHER_S = 0.05
 

@@ -8,156 +8,94 @@ speed, and joins the feed where that leaves it: no gap and no duplicate in betwe
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 from app.domain.errors import DatabaseUnavailable
-from app.domain.events import StoredEvent
 from app.domain.watching import (
     EVERYTHING,
     Interest,
+    Message,
     ResyncRequired,
-    SlowWatcher,
+    StreamClosing,
     TooManyWatchers,
 )
-from app.infra.websocket.messages import OUTPUT
+from app.infra.websocket.watcher import PAGE, Phase, Watcher
 from app.usecases.ports import Database
 
 logger = logging.getLogger(__name__)
 
-#: Rows read at once.
-PAGE = 200
-#: Messages that may wait for a watcher before it counts as too slow.
-MAX_WAITING = 1_000
-#: Live text is dropped for a watcher that has so many messages waiting.
-MAX_WAITING_OUTPUT = 200
 #: The log is looked at so often without any ring, in seconds.
 LOOK_S = 15.0
-
-
-class Watcher:
-    """The `Subscription` port: one socket's queue."""
-
-    def __init__(
-        self,
-        db: Database,
-        user_id: UUID,
-        cursor: int,
-        interest: Interest,
-        on_join: Callable[[], None],
-    ) -> None:
-        self._db = db
-        self._user_id = user_id
-        self._on_join = on_join
-        self.interest = interest
-        #: The last id that was looked at; and the one up to which everything wanted was handed out.
-        self.cursor = cursor
-        self._handed_out = cursor
-        self.joined = False
-        self.too_slow = False
-        self._waiting: deque[bytes] = deque()
-        self._news = asyncio.Event()
-
-    @property
-    def last_event_id(self) -> int:
-        return self._handed_out if self._waiting else self.cursor
-
-    async def next(self) -> Sequence[bytes]:
-        while not self.joined:
-            if page := await self._read_page():
-                return page
-        while not self._waiting:
-            if self.too_slow:
-                raise SlowWatcher("Too many messages waited; resume with the last id.")
-            self._news.clear()
-            await self._news.wait()
-        taken = list(self._waiting)
-        self._waiting.clear()
-        self._handed_out = self.cursor
-        return taken
-
-    async def _read_page(self) -> list[bytes]:
-        async with self._db.reading() as tx:
-            events = await tx.events.after(self._user_id, self.cursor, limit=PAGE)
-        if len(events) < PAGE:
-            self.joined = True
-            self._on_join()  # what was written since the page was read is the feed's to bring
-        if events:
-            self.cursor = events[-1].id
-        return [e.message for e in events if self.interest.covers(e.type, e.execution_id)]
-
-    def put(self, event: StoredEvent) -> None:
-        """A durable event; none that is wanted is ever dropped or skipped."""
-        if event.id <= self.cursor or self.too_slow:
-            return
-        if not self.interest.covers(event.type, event.execution_id):
-            self.cursor = event.id
-            return
-        if len(self._waiting) >= MAX_WAITING:
-            self.too_slow = True
-        else:
-            self.cursor = event.id
-            self._waiting.append(event.message)
-        self._news.set()
-
-    def put_output(self, execution_id: UUID, message: bytes) -> None:
-        """Live text: the first thing that a slow watcher misses."""
-        wanted = self.interest.covers(OUTPUT, execution_id)
-        if wanted and self.joined and len(self._waiting) < MAX_WAITING_OUTPUT:
-            self._waiting.append(message)
-            self._news.set()
+_RETRY_S = 1.0
 
 
 class _Feed:
-    """All watchers of one user."""
+    """All watchers of one user; a task reads for them while there is something to read."""
 
     def __init__(self, db: Database, user_id: UUID) -> None:
         self._db = db
         self._user_id = user_id
-        self._bell = asyncio.Event()
         self.watchers: set[Watcher] = set()
-        self.task = asyncio.create_task(self._run(), name=f"feed of {user_id}")
+        #: Watchers, and those that are about to be.
+        self.seats = 0
+        self.rings = 0
+        self._rung = False
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def _joined(self) -> list[Watcher]:
+        return [w for w in self.watchers if w.phase is Phase.JOINED and not w.too_slow]
 
     def ring(self) -> None:
-        self._bell.set()
+        """There may be news."""
+        self.rings += 1
+        self._rung = True
+        if self._task is None:
+            self._task = asyncio.create_task(self._read_all(), name=f"feed of {self._user_id}")
 
-    async def _run(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._bell.wait()
-            self._bell.clear()
-            try:
-                while await self._read():
-                    pass
-            except DatabaseUnavailable as error:
-                logger.warning("cannot read the event log: %s", error)
-                await asyncio.sleep(1.0)
-                self._bell.set()
+    def is_behind(self, head: int) -> bool:
+        return any(w.cursor < head for w in self._joined)
+
+    async def _read_all(self) -> None:
+        try:
+            while self._rung:
+                self._rung = False
+                try:
+                    while await self._read():
+                        pass
+                except DatabaseUnavailable as error:
+                    logger.warning("cannot read the event log: %s", error)
+                    await asyncio.sleep(_RETRY_S)
+                    self._rung = True
+        finally:
+            self._task = None
 
     async def _read(self) -> bool:
         """Whether there may be more."""
-        joined = [w for w in self.watchers if w.joined and not w.too_slow]
+        joined = self._joined
         if not joined:
             return False
         lowest = min(w.cursor for w in joined)
         async with self._db.reading() as tx:
             events = await tx.events.after(self._user_id, lowest, limit=PAGE)
-        for event in events:
-            for watcher in joined:
-                watcher.put(event)
+        for watcher in joined:
+            if watcher.phase is Phase.JOINED:
+                for event in events:
+                    watcher.put(event)
         return len(events) == PAGE
 
 
 class Hub:
-    """The `LiveStream` port."""
+    """The `LiveStream` port. `run` looks at the log from time to time, rung or not."""
 
     def __init__(self, db: Database, *, max_per_user: int) -> None:
         self._db = db
         self._max_per_user = max_per_user
         self._feeds: dict[UUID, _Feed] = {}
+        self._look = asyncio.Event()
+        self._closing = False
 
     @property
     def connections(self) -> int:
@@ -167,37 +105,73 @@ class Hub:
     async def subscribe(
         self, user_id: UUID, *, after: int | None, interest: Interest = EVERYTHING
     ) -> AsyncIterator[Watcher]:
-        async with self._db.reading() as tx:
-            last, oldest = await tx.events.bounds(user_id)
-        if after is not None and not oldest - 1 <= after <= last:
-            raise ResyncRequired(oldest)
+        if self._closing:
+            raise StreamClosing("The server restarts; come back in a moment.")
         feed = self._feeds.get(user_id)
         if feed is None:
             feed = self._feeds[user_id] = _Feed(self._db, user_id)
-        if len(feed.watchers) >= self._max_per_user:
+        if feed.seats >= self._max_per_user:
             raise TooManyWatchers(
                 f"You have {self._max_per_user} live connections already; close one of them."
             )
-        cursor = last if after is None else after
-        watcher = Watcher(self._db, user_id, cursor, interest, feed.ring)
-        feed.watchers.add(watcher)
+        feed.seats += 1
         try:
-            yield watcher
+            rings = feed.rings
+            async with self._db.reading() as tx:
+                last, oldest = await tx.events.bounds(user_id)
+            if after is not None and not oldest - 1 <= after <= last:
+                raise ResyncRequired(oldest)
+            cursor = last if after is None else after
+            watcher = Watcher(self._db, user_id, interest, cursor=cursor, bell=feed)
+            feed.watchers.add(watcher)
+            if cursor == last:
+                watcher.join(rings)
+            try:
+                yield watcher
+            finally:
+                feed.watchers.discard(watcher)
         finally:
-            feed.watchers.discard(watcher)
-            if not feed.watchers:
-                feed.task.cancel()
+            feed.seats -= 1
+            if not feed.seats:
                 self._feeds.pop(user_id, None)
 
     def ring(self, user_id: UUID | None) -> None:
         """There may be news of this user, or of anybody."""
-        feeds = self._feeds.values() if user_id is None else [self._feeds.get(user_id)]
-        for feed in feeds:
-            if feed is not None:
-                feed.ring()
+        if user_id is None:
+            self._look.set()
+        elif feed := self._feeds.get(user_id):
+            feed.ring()
 
-    def output(self, user_id: UUID, execution_id: UUID, message: bytes) -> None:
+    def output(self, user_id: UUID, execution_id: UUID, text: bytes) -> None:
         """Live text for whoever watches right now."""
-        feed = self._feeds.get(user_id)
-        for watcher in feed.watchers if feed else ():
-            watcher.put_output(execution_id, message)
+        if feed := self._feeds.get(user_id):
+            message = Message(text)
+            for watcher in feed.watchers:
+                watcher.put_output(execution_id, message)
+
+    async def run(self) -> None:
+        """Find what no ring has told, until cancelled."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._look.wait()
+            self._look.clear()
+            try:
+                async with self._db.reading() as tx:
+                    heads = await tx.events.heads(list(self._feeds))
+            except DatabaseUnavailable as error:
+                logger.warning("cannot look at the event log: %s", error)
+                await asyncio.sleep(_RETRY_S)
+                self._look.set()
+                continue
+            for user_id, head in heads.items():
+                feed = self._feeds.get(user_id)
+                if feed is not None and feed.is_behind(head):
+                    feed.ring()
+
+    def close(self) -> None:
+        """End every subscription: the process is about to stop."""
+        self._closing = True
+        for feed in self._feeds.values():
+            for watcher in feed.watchers:
+                watcher.close()

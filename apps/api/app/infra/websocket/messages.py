@@ -1,5 +1,6 @@
 """Messages that are told and not stored."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,4 +23,5 @@ def output_message(
             "offset": offset,
             "text": text,
         },
+        "timestamp": datetime.now(UTC),
     }

@@ -1,0 +1,180 @@
+"""One watcher of a user's events: what waits for it, and how far it has come."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from enum import Enum, auto
+from typing import Protocol
+from uuid import UUID
+
+from app.domain.watching import Interest, Message, SlowWatcher, StoredEvent, StreamClosing
+from app.infra.websocket.messages import OUTPUT
+from app.usecases.ports import Database
+
+#: Rows read at once.
+PAGE = 200
+#: Messages, and bytes of them, that may wait for a watcher before it counts as too slow.
+MAX_WAITING = 1_000
+MAX_WAITING_BYTES = 2 * 1024 * 1024
+#: Live text is dropped for a watcher that has so many messages waiting.
+MAX_WAITING_OUTPUT = 200
+
+
+class Phase(Enum):
+    #: Reads pages of the log by itself, at its own speed.
+    CATCHING_UP = auto()
+    #: The feed of its user brings what comes.
+    JOINED = auto()
+    #: Takes nothing new, until it is known from where it goes on.
+    HELD = auto()
+
+
+class Bell(Protocol):
+    """Tells whether there may be news of a user."""
+
+    #: How often it was rung.
+    rings: int
+
+    def ring(self) -> None: ...
+
+
+class Watcher:
+    """The `Subscription` port."""
+
+    def __init__(
+        self,
+        db: Database,
+        user_id: UUID,
+        interest: Interest,
+        *,
+        cursor: int,
+        bell: Bell,
+    ) -> None:
+        self._db = db
+        self._user_id = user_id
+        self._interest = interest
+        self._bell = bell
+        #: The last id that was looked at; and the one up to which everything wanted was handed out.
+        self.cursor = cursor
+        self._handed_out = cursor
+        self.phase = Phase.CATCHING_UP
+        self.too_slow = False
+        self._closing = False
+        self._waiting: list[Message] = []
+        self._waiting_bytes = 0
+        self._news: asyncio.Future[None] | None = None
+
+    # --- the port -----------------------------------------------------------------------------
+
+    @property
+    def last_event_id(self) -> int:
+        return self._handed_out if self._waiting else self.cursor
+
+    async def next(self) -> Sequence[Message]:
+        while not self._waiting:
+            if self.too_slow:
+                raise SlowWatcher("Too many messages waited; resume with the last id.")
+            if self._closing:
+                raise StreamClosing("The server restarts; resume with the last id.")
+            if self.phase is Phase.CATCHING_UP:
+                await self._read_page()
+            else:
+                self._news = asyncio.get_running_loop().create_future()
+                await self._news
+        taken, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        self._handed_out = self.cursor
+        return taken
+
+    def say(self, message: Message) -> None:
+        if self._is_full:
+            self._fall_behind()
+        else:
+            self._append(message)
+
+    def narrow(self, interest: Interest) -> int:
+        self._interest = interest
+        return self.cursor
+
+    async def restart(
+        self, interest: Interest, snapshot: Callable[[], Awaitable[tuple[int, Sequence[Message]]]]
+    ) -> None:
+        self.phase = Phase.HELD
+        try:
+            # Everything that was looked at is committed, so the snapshot knows of it.
+            self.cursor, messages = await snapshot()
+            self._interest = interest
+            for message in messages:
+                self._append(message)
+        finally:
+            self.phase = Phase.CATCHING_UP
+            self._wake()
+
+    # --- what the hub brings --------------------------------------------------------------------
+
+    def put(self, event: StoredEvent) -> None:
+        """A durable event; none that is wanted is ever dropped or skipped."""
+        if event.id <= self.cursor or self.too_slow:
+            return
+        if event.id != self.cursor + 1:
+            self._fall_behind()  # what lies between is kept no longer
+            return
+        if self._interest.covers(event.type, event.execution_id):
+            if self._is_full:
+                self._fall_behind()
+                return
+            self._append(event)
+        self.cursor = event.id
+
+    def put_output(self, execution_id: UUID, message: Message) -> None:
+        """Live text: the first thing that a slow watcher misses."""
+        if (
+            self.phase is Phase.JOINED
+            and len(self._waiting) < MAX_WAITING_OUTPUT
+            and self._interest.covers(OUTPUT, execution_id)
+        ):
+            self._append(message)
+
+    def close(self) -> None:
+        """What waits is still handed out; then `next` raises StreamClosing."""
+        self._closing = True
+        self._wake()
+
+    def join(self, rings: int) -> None:
+        """From here on the feed brings what comes. *rings* is how often the bell was rung when
+        the log was read last: what was rung since then may be missing."""
+        self.phase = Phase.JOINED
+        if self._bell.rings != rings:
+            self._bell.ring()
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    async def _read_page(self) -> None:
+        cursor, rings = self.cursor, self._bell.rings
+        async with self._db.reading() as tx:
+            events = await tx.events.after(self._user_id, cursor, limit=PAGE)
+        if self.phase is not Phase.CATCHING_UP or self.cursor != cursor:
+            return  # meanwhile it was told to go on from elsewhere
+        for event in events:
+            if self._is_full:
+                return  # it reads on from here when these are taken
+            self.put(event)
+        if len(events) < PAGE and not self.too_slow:
+            self.join(rings)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._waiting) >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES
+
+    def _append(self, message: Message) -> None:
+        self._waiting.append(message)
+        self._waiting_bytes += len(message.text)
+        self._wake()
+
+    def _fall_behind(self) -> None:
+        self.too_slow = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._news is not None:
+            if not self._news.done():
+                self._news.set_result(None)
+            self._news = None
