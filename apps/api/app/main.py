@@ -12,7 +12,7 @@ from app.api import health, metrics
 from app.api.errors import add_error_handlers
 from app.api.middleware import middleware
 from app.api.openapi import DocumentedApi
-from app.api.v1 import agents, auth, executions, notifications, teams, ws
+from app.api.v1 import agents, auth, events, executions, notifications, teams, ws
 from app.bootstrap import bootstrap
 from app.common.tasks import background
 from app.core.settings import Settings
@@ -34,6 +34,7 @@ TAGS = [
     {"name": "Agents", "description": "Suna's agents, which teams are made of."},
     {"name": "Teams", "description": "Agents that work together, and how."},
     {"name": "Executions", "description": "Runs of teams: progress, results, logs."},
+    {"name": "Events", "description": "The log of what happens, live or page by page."},
     {"name": "Notifications", "description": "What ended while nobody watched."},
     {"name": "Health", "description": "Whether Renum and what it stands on are well."},
 ]
@@ -79,7 +80,7 @@ def create_app(
     add_error_handlers(app)
     app.include_router(health.router)
     app.include_router(metrics.router)
-    for module in (auth, agents, teams, executions, notifications, ws):
+    for module in (auth, agents, teams, executions, events, notifications, ws):
         app.include_router(module.router, prefix=settings.api_prefix)
     return app
 

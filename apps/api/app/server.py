@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from app.bootstrap import bootstrap
 from app.core.garbage import settle
@@ -50,26 +51,8 @@ def serve(settings: Settings, bound: socket.socket, *, worker: bool, greeting: s
     Prints one line to standard output when it answers, for whoever started it.
     """
     ready_line = f"renum-api ready {url_of(bound)}"
-    server = _Server(
-        uvicorn.Config(
-            create_app(settings, worker=worker),
-            # websockets-sansio without deflate: a third of the memory of a socket (measured).
-            ws="websockets-sansio",
-            ws_per_message_deflate=False,
-            ws_max_size=WS_MAX_BYTES,
-            ws_ping_interval=PING_S,
-            ws_ping_timeout=PING_S,
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            # We read X-Forwarded-For ourselves: uvicorn would believe any local process.
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=GRACE_S,
-        ),
-        lambda: _say(ready_line, greeting),
-    )
+    app = create_app(settings, worker=worker)
+    server = Server(app, on_ready=lambda: _say(ready_line, greeting))
     server.run(sockets=[bound])
     if not server.started:
         sys.exit(1)
@@ -92,9 +75,32 @@ async def _work(settings: Settings) -> None:
         await run_worker(settings, services)
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
-        super().__init__(config)
+class Server(uvicorn.Server):
+    """uvicorn as we run it."""
+
+    def __init__(
+        self, app: FastAPI, *, on_ready: Callable[[], None], grace_s: int = GRACE_S
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                # websockets-sansio without deflate: a third of the memory of a socket (measured).
+                ws="websockets-sansio",
+                ws_per_message_deflate=False,
+                ws_max_size=WS_MAX_BYTES,
+                ws_ping_interval=PING_S,
+                ws_ping_timeout=PING_S,
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                # We read X-Forwarded-For ourselves: uvicorn would believe any local process.
+                proxy_headers=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=grace_s,
+            )
+        )
+        self._app = app
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -102,6 +108,11 @@ class _Server(uvicorn.Server):
         if self.started:
             settle()
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A stream over HTTP would go on for as long as it is allowed to.
+        self._app.state.services.live.close()
+        await super().shutdown(sockets)
 
 
 def _say(ready_line: str, greeting: str) -> None:

@@ -5,12 +5,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import uvicorn
 from pydantic import SecretStr
 
 from app.core.settings import Settings
 from app.main import create_app
-from app.server import WS_MAX_BYTES, listen, url_of
+from app.server import Server, listen, url_of
 from renum_sandbox.testing import RunningSandbox
 
 
@@ -32,18 +31,7 @@ def settings_for(sandbox: RunningSandbox, database_url: str, **changes: object) 
 def serving(settings: Settings, *, worker: bool = True) -> Iterator[str]:
     """The application's URL, until the block ends."""
     bound = listen("127.0.0.1", 0)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings, worker=worker),
-            ws="websockets-sansio",
-            ws_per_message_deflate=False,
-            ws_max_size=WS_MAX_BYTES,
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=2,
-        )
-    )
+    server = Server(create_app(settings, worker=worker), on_ready=lambda: None, grace_s=2)
     thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
     thread.start()
     give_up_at = time.monotonic() + 20

@@ -58,6 +58,7 @@ def answer(
         "instance": _path(connection),
         "code": error.code,
         "request_id": getattr(connection.state, "request_id", None),
+        **error.extras,
     }
     if isinstance(error, Invalid):
         body["errors"] = [

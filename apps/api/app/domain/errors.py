@@ -17,8 +17,9 @@ Every error Renum answers with, by what the caller can do about it.
 maps each kind to its status. Concrete errors stand beside what they are about.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 
@@ -29,6 +30,8 @@ class RenumError(Exception):
     title: ClassVar[str]
     #: Seconds after which a retry makes sense; None when the caller has no reason to wait.
     retry_after_s: int | None = None
+    #: What a program may want to know, beside the message.
+    extras: Mapping[str, object] = MappingProxyType({})
 
 
 class BadRequest(RenumError):

@@ -48,6 +48,17 @@ class ExecutionReport(ExecutionSummary):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventSpan:
+    """Where an execution begins and ends in its user's event log."""
+
+    #: None when all of it is older than the log.
+    first_id: int | None
+    #: None while it goes on.
+    last_id: int | None
+    status: ExecutionStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionFilters:
     """Which executions a list shows; None and empty mean all."""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.domain.errors import Gone, LimitReached, RenumError
+from app.domain.errors import Gone, LimitReached, RenumError, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class ResyncRequired(Gone):
 
     def __init__(self, oldest_event_id: int) -> None:
         self.oldest_event_id = oldest_event_id
+        self.extras = {"oldest_event_id": oldest_event_id}
         super().__init__(f"Events before {oldest_event_id} are no longer kept.")
 
 
@@ -60,11 +61,12 @@ class SlowWatcher(RenumError):
     title = "Too slow"
 
 
-class StreamClosing(RenumError):
-    """The server stops; another one goes on where this one ends."""
+class StreamClosing(Unavailable):
+    """The server stops; resume at another one, or at this one in a moment."""
 
     code = "server_restarting"
     title = "The server restarts"
+    retry_after_s = 1
 
 
 class TooManyWatchers(LimitReached):

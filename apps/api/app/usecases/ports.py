@@ -20,6 +20,7 @@ from app.domain.events import Event, ExecutionLog
 from app.domain.execution import Execution
 from app.domain.notifications import Notification
 from app.domain.reports import (
+    EventSpan,
     ExecutionFilters,
     ExecutionReport,
     ExecutionSummary,
@@ -276,6 +277,9 @@ class Reports(Protocol):
         self, page: Page, *, user_id: UUID, filters: ExecutionFilters
     ) -> Paged[ExecutionSummary]: ...
 
+    async def event_span(self, execution_id: UUID, *, user_id: UUID) -> EventSpan:
+        """Raises ExecutionNotFound."""
+
     async def history(self, team_id: UUID) -> History:
         """How long the team's last 20 completed runs took."""
 
@@ -311,8 +315,16 @@ class Events(Protocol):
 
     async def append(self, user_id: UUID, events: Sequence[Event]) -> None: ...
 
-    async def after(self, user_id: UUID, event_id: int, *, limit: int) -> list[StoredEvent]:
-        """Events with a higher id, in order."""
+    async def after(
+        self,
+        user_id: UUID,
+        event_id: int,
+        *,
+        limit: int,
+        interest: Interest = EVERYTHING,
+        up_to: int | None = None,
+    ) -> list[StoredEvent]:
+        """Events of *interest* with a higher id, in order; none above *up_to*."""
 
     async def bounds(self, user_id: UUID) -> tuple[int, int]:
         """The last id given (0 without events), and the oldest id still kept (last + 1 if none)."""
@@ -457,3 +469,6 @@ class LiveStream(Protocol):
     @property
     def connections(self) -> int:
         """Watchers of this process."""
+
+    def close(self) -> None:
+        """End every subscription; new ones are refused."""

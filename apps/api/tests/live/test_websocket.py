@@ -1,112 +1,13 @@
 """`WS /api/v1/ws` as a client meets it: api.md §7."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 import httpx2
-import pytest
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
 
-from renum_sandbox.testing import RunningSandbox, running_sandbox
+from renum_sandbox.testing import running_sandbox
+from tests.live.client import Live, close_code, durable, ends, receive, sign_in
 from tests.serving import serving, settings_for
-
-
-@dataclass
-class Live:
-    url: str
-    token: str
-    client: httpx2.Client
-
-    @contextmanager
-    def socket(
-        self, query: str = "", token: str | None = None, **options: Any
-    ) -> Iterator[ClientConnection]:
-        token = self.token if token is None else token
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        url = f"{self.url.replace('http', 'ws')}/api/v1/ws{query}"
-        headers |= options.pop("headers", {})
-        # No queue limit: a client that stops reading could not close cleanly.
-        with connect(url, additional_headers=headers, max_queue=None, **options) as socket:
-            yield socket
-
-    def make_team(self, name: str = "Team") -> str:
-        agents = self.client.get("/agents").json()["agents"]
-        body = {
-            "name": name,
-            "workflow_type": "sequential",
-            "agents": [{"agent_id": agents[0]["id"]}],
-        }
-        return self.client.post("/teams", json=body).json()["id"]
-
-    def run(self, team_id: str, prompt: str = "Sell oat milk") -> str:
-        body = {"input_data": {"prompt": prompt}}
-        return self.client.post(f"/teams/{team_id}/execute", json=body).json()["execution_id"]
-
-
-def receive(socket: ClientConnection) -> dict[str, Any]:
-    return json.loads(socket.recv(10))
-
-
-def durable(socket: ClientConnection, until: Callable[[dict[str, Any]], bool]) -> list[Any]:
-    """Numbered events up to the first that satisfies *until*."""
-    events = []
-    while True:
-        message = receive(socket)
-        if "id" in message:
-            events.append(message)
-            if until(message):
-                return events
-
-
-def ends(event: dict[str, Any]) -> bool:
-    return event["type"] == "execution_status_update" and event["data"]["status"] == "completed"
-
-
-def close_code(socket: ClientConnection) -> int | None:
-    try:
-        while True:
-            socket.recv(10)
-    except ConnectionClosed as closed:
-        return closed.rcvd.code if closed.rcvd else None
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[RunningSandbox]:
-    with running_sandbox(speed=0.0) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def url(sandbox: RunningSandbox, new_database: Callable[[], str]) -> Iterator[str]:
-    settings = settings_for(
-        sandbox,
-        new_database(),
-        cors_origins=("https://front.example",),
-        ws_max_sockets_per_user=3,
-    )
-    with serving(settings) as url:
-        yield url
-
-
-def sign_in(url: str, name: str) -> str:
-    who = {"email": f"{name}@renum.example", "password": "renum-demo"}
-    return httpx2.post(f"{url}/api/v1/auth/login", json=who).json()["access_token"]
-
-
-@pytest.fixture(scope="module")
-def tokens(url: str) -> dict[str, str]:
-    return {name: sign_in(url, name) for name in ("ana", "bruno")}
-
-
-@pytest.fixture
-def live(url: str, tokens: dict[str, str]) -> Iterator[Live]:
-    headers = {"Authorization": f"Bearer {tokens['ana']}"}
-    with httpx2.Client(base_url=f"{url}/api/v1", headers=headers) as client:
-        yield Live(url, tokens["ana"], client)
 
 
 def test_a_run_is_told_live_in_order_and_without_a_gap(live: Live) -> None:

@@ -182,10 +182,10 @@ class Session:
                     await self._send(await self._subscription.next())
         except TimeoutError:
             raise self._ending from None
-        except (SlowWatcher, Unavailable) as error:
-            raise Close(TRY_AGAIN, error.code) from None
         except StreamClosing as error:
             raise Close(RESTARTING, error.code) from None
+        except (SlowWatcher, Unavailable) as error:
+            raise Close(TRY_AGAIN, error.code) from None
 
     async def _read(self) -> None:
         while True:

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic_core import to_json
 
 from app.domain.events import Event
-from app.domain.watching import StoredEvent
+from app.domain.watching import EVERYTHING, Interest, StoredEvent
 from app.infra.db.connection import Connection, Row
 
 #: Rung with the user's id after every commit that wrote events.
@@ -65,14 +65,36 @@ class EventStore:
         )
         self.rung.add(user_id)
 
-    async def after(self, user_id: UUID, event_id: int, *, limit: int) -> list[StoredEvent]:
+    async def after(
+        self,
+        user_id: UUID,
+        event_id: int,
+        *,
+        limit: int,
+        interest: Interest = EVERYTHING,
+        up_to: int | None = None,
+    ) -> list[StoredEvent]:
+        conditions = ["user_id = %(user_id)s", "id > %(after)s"]
+        if up_to is not None:
+            conditions.append("id <= %(up_to)s")
+        if interest.execution_ids is not None:
+            conditions.append("execution_id = ANY(%(execution_ids)s)")
+        if interest.types is not None:
+            conditions.append("type = ANY(%(types)s)")
         cursor = await self._connection.execute(
-            """
+            f"""
             SELECT id, type, execution_id, data::text AS data,
                    to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
-              FROM renum.events WHERE user_id = %s AND id > %s ORDER BY id LIMIT %s
+              FROM renum.events WHERE {" AND ".join(conditions)} ORDER BY id LIMIT %(limit)s
             """,
-            (user_id, event_id, limit),
+            {
+                "user_id": user_id,
+                "after": event_id,
+                "up_to": up_to,
+                "execution_ids": list(interest.execution_ids or ()),
+                "types": list(interest.types or ()),
+                "limit": limit,
+            },
         )
         return [
             StoredEvent(_message(row), row["id"], row["type"], row["execution_id"])

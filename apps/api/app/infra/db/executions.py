@@ -34,7 +34,10 @@ WITH saved AS (
            deadline_at = %(deadline_at)s, estimated_completion = %(estimated_completion)s,
            completed_at = %(completed_at)s, cancelled_at = %(cancelled_at)s,
            error_code = %(error_code)s, error_message = %(error_message)s, seq = %(seq)s,
-           claims = 0, fence = fence + %(raised)s
+           claims = 0, fence = fence + %(raised)s,
+           last_event_id = CASE WHEN %(final)s THEN coalesce(last_event_id, (
+               SELECT h.last_id FROM renum.event_heads h WHERE h.user_id = executions.user_id
+           )) END
      WHERE id = %(id)s AND fence = %(fence)s
     RETURNING 1
 )
@@ -58,10 +61,12 @@ class ExecutionStore:
             """
             INSERT INTO renum.executions (id, user_id, team_id, team_name, status, input, config,
                 plan, progress, created_at, started_at, deadline_at, estimated_completion, seq,
-                retry_of)
+                retry_of, first_event_id)
             VALUES (%(id)s, %(user_id)s, %(team_id)s, %(team_name)s, %(status)s, %(input)s,
                 %(config)s, %(plan)s, %(progress)s, %(created_at)s, %(started_at)s,
-                %(deadline_at)s, %(estimated_completion)s, %(seq)s, %(retry_of)s)
+                %(deadline_at)s, %(estimated_completion)s, %(seq)s, %(retry_of)s,
+                (SELECT last_id - %(events)s + 1 FROM renum.event_heads
+                  WHERE user_id = %(user_id)s))
             """,
             {
                 **_values(execution),
@@ -73,6 +78,7 @@ class ExecutionStore:
                 "plan": Jsonb(execution.plan),
                 "created_at": execution.created_at,
                 "retry_of": execution.retry_of,
+                "events": len(changes.events),
             },
         )
         await self._connection.execute(
@@ -299,4 +305,5 @@ def _values(execution: Execution) -> Row:
         "error_code": execution.error_code,
         "error_message": execution.error_message,
         "seq": execution.seq,
+        "final": execution.status.is_final,
     }

@@ -11,7 +11,13 @@ from app.domain.events import ExecutionLog
 from app.domain.execution import ExecutionConfig
 from app.domain.execution_errors import ExecutionNotFound, TextNotFound
 from app.domain.progress import ExecutionStatus, Progress
-from app.domain.reports import ExecutionFilters, ExecutionReport, ExecutionSummary, History
+from app.domain.reports import (
+    EventSpan,
+    ExecutionFilters,
+    ExecutionReport,
+    ExecutionSummary,
+    History,
+)
 from app.domain.texts import TextField
 from app.infra.db.connection import Connection, Row
 from app.infra.db.results import result_of
@@ -93,6 +99,23 @@ class ReportStore:
             if await found.fetchone() is None:
                 raise ExecutionNotFound(execution_id)
             return [_log(line) for line in await lines.fetchall()]
+
+    async def event_span(self, execution_id: UUID, *, user_id: UUID) -> EventSpan:
+        cursor = await self._connection.execute(
+            """
+            SELECT first_event_id, last_event_id, status FROM renum.executions
+             WHERE id = %s AND user_id = %s
+            """,
+            (execution_id, user_id),
+        )
+        row = await cursor.fetchone()
+        if row is None:
+            raise ExecutionNotFound(execution_id)
+        return EventSpan(
+            first_id=row["first_event_id"],
+            last_id=row["last_event_id"],
+            status=ExecutionStatus(row["status"]),
+        )
 
     async def page(
         self, page: Page, *, user_id: UUID, filters: ExecutionFilters
