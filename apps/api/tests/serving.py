@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import uvicorn
 from pydantic import SecretStr
 
 from app.core.settings import Settings
@@ -30,8 +31,15 @@ def settings_for(sandbox: RunningSandbox, database_url: str, **changes: object) 
 @contextmanager
 def serving(settings: Settings, *, worker: bool = True) -> Iterator[str]:
     """The application's URL, until the block ends."""
+    app = create_app(settings, worker=worker)
+    with running(Server(app, on_ready=lambda: None, grace_s=2)) as url:
+        yield url
+
+
+@contextmanager
+def running(server: uvicorn.Server) -> Iterator[str]:
+    """The URL of a server in a thread, until the block ends."""
     bound = listen("127.0.0.1", 0)
-    server = Server(create_app(settings, worker=worker), on_ready=lambda: None, grace_s=2)
     thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
     thread.start()
     give_up_at = time.monotonic() + 20

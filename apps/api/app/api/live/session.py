@@ -23,6 +23,7 @@ from app.api.live.handshake import (
     Close,
     credentials,
 )
+from app.common.asgi import TEXTS
 from app.core.settings import Settings
 from app.domain.errors import NotFound, Unauthenticated, Unavailable
 from app.domain.reports import ExecutionReport
@@ -61,8 +62,6 @@ HEARTBEAT_S = 20
 AUTHENTICATE_WITHIN_S = 10
 EXPIRY_WARNING_S = 60
 MAX_MALFORMED = 10
-#: What the protocol of `app.infra.websocket.wire` takes: many texts in one write.
-TEXTS = "renum.websocket.texts"
 
 
 class Session:

@@ -1,0 +1,85 @@
+"""
+WebSockets on the wire: uvicorn's protocol, with one ASGI extension.
+
+An event goes to every socket of its user in the same bytes. With the extension `TEXTS` the
+application hands over all texts that wait: each is framed once for all sockets, and a socket's
+frames leave in as few writes as its client keeps up with.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+
+from app.common.asgi import TEXTS
+
+#: Bytes that one write holds, unless a single text is longer.
+WRITE_BYTES = 64 * 1024
+_CACHED_BYTES = 16 * 1024
+#: A client that takes nothing more is cut off so long after the end, in seconds.
+LINGER_S = 10.0
+
+
+def framed(text: bytes) -> bytes:
+    """A whole text message as a server sends it (RFC 6455, §5.2)."""
+    return _framed_once(text) if len(text) <= _CACHED_BYTES else _frame(text)
+
+
+def _frame(text: bytes) -> bytes:
+    return Frame(Opcode.TEXT, text).serialize(mask=False)
+
+
+# By the text itself: the sockets of a user come for the same object one after the other.
+_framed_once = lru_cache(maxsize=512)(_frame)
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """A connection; needs deflate to be off, as frames are made without regard to it."""
+
+    async def run_asgi(self) -> None:
+        self.scope["extensions"][TEXTS] = {}
+        try:
+            await super().run_asgi()
+        finally:
+            # What the transport still holds is for a client that may never take it.
+            self.loop.call_later(LINGER_S, self._cut_off)
+
+    async def send(self, message: Any) -> None:  # noqa: ANN401  the extension is not in its types
+        texts: Sequence[bytes] | None = message.get("texts")
+        if texts is None:
+            await super().send(message)
+            return
+        for piece in _pieces(texts):
+            await self.writable.wait()
+            if self.disconnected or self.close_sent or self.conn.state is not State.OPEN:
+                raise ClientDisconnected
+            self.transport.write(piece)
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self._cut_off()  # who does not answer takes nothing either
+
+    def _cut_off(self) -> None:
+        if not self.disconnected:
+            self.transport.abort()
+
+
+def _pieces(texts: Sequence[bytes]) -> Iterator[bytes]:
+    """Frames, joined up to the size of a write."""
+    if len(texts) == 1:
+        yield framed(texts[0])
+        return
+    frames: list[bytes] = []
+    size = 0
+    for text in texts:
+        frame = framed(text)
+        if frames and size + len(frame) > WRITE_BYTES:
+            yield b"".join(frames)
+            frames, size = [], 0
+        frames.append(frame)
+        size += len(frame)
+    yield b"".join(frames)
