@@ -63,7 +63,16 @@ class Process:
         with suppress(ProcessLookupError):
             self._process.send_signal(number)
 
+    def restart(self) -> None:
+        """End it as an operator would, and start it anew."""
+        self._stop()
+        self.start()
+
     def end(self) -> None:
+        self._stop()
+        self._log.close()
+
+    def _stop(self) -> None:
         self.send(signal.SIGCONT)
         self.send(signal.SIGTERM, pause_s=1e9)
         try:
@@ -71,7 +80,6 @@ class Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._log.close()
 
 
 class Stack:
@@ -91,16 +99,12 @@ class Stack:
         self.logs = folder / "logs"
         #: Set when somebody will want to read them.
         self.keep_logs = False
-        self._valkey_port = _free_port()
+        self._valkey_port = free_port()
         self._valkey = self._start_valkey()
-        sandbox_port = _free_port()
+        sandbox_port = free_port()
         self.sandbox_url = f"http://127.0.0.1:{sandbox_port}"
-        env = {
-            **{
-                k: v
-                for k, v in os.environ.items()
-                if k in ("PATH", "HOME", "COVERAGE_PROCESS_CONFIG")
-            },
+        self.env = env = {
+            **{k: v for k, v in os.environ.items() if k in _INHERITED},
             "APP_ENV": "development",
             "LOG_FORMAT": "json",
             "DATABASE_URL": database_url,
@@ -118,7 +122,7 @@ class Stack:
         sandbox = [str(_BIN / "renum-sandbox"), "--port", str(sandbox_port), "--speed", "0"]
         sandbox += ["--data-dir", str(folder / "sandbox")]
         self.sandbox = Process("sandbox", sandbox, env, self.logs)
-        ports = [_free_port() for _ in range(apis)]
+        ports = [free_port() for _ in range(apis)]
         self.api_urls = [f"http://127.0.0.1:{port}" for port in ports]
         self.apis = [
             Process(
@@ -130,7 +134,16 @@ class Stack:
             Process(f"worker-{i}", list(worker_command), env, self.logs) for i in range(workers)
         ]
         for url in [f"{self.sandbox_url}/sandbox/health", *(f"{u}/health" for u in self.api_urls)]:
-            _wait_for(url)
+            wait_for(url)
+
+    @property
+    def redis_url(self) -> str:
+        """Empty where PostgreSQL rings the doorbell."""
+        return self.env["REDIS_URL"]
+
+    def process(self, name: str, command: list[str]) -> Process:
+        """Another program beside these; whoever starts it ends it."""
+        return Process(name, command, {**self.env, "PYTHONPATH": str(Path.cwd())}, self.logs)
 
     def keep_alive(self) -> None:
         for process in (*self.apis, *self.workers, self.sandbox):
@@ -191,14 +204,14 @@ def running_stack(
         shutil.rmtree(folder / "postgres" if keep_logs else folder, ignore_errors=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _wait_for(url: str) -> None:
+def wait_for(url: str) -> None:
     give_up_at = time.monotonic() + _READY_S
     while True:
         try:

@@ -1,0 +1,1 @@
+"""The live stream under load, side by side with a bare broadcast server."""
