@@ -7,7 +7,6 @@ subscription's queue, so that it is in one order.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import structlog
 from fastapi import WebSocket, WebSocketDisconnect
@@ -103,23 +102,14 @@ class Session:
         )
         self._identity = await self._verify(given.token)
         structlog.contextvars.bind_contextvars(user_id=str(self._identity.user.id))
-        async with AsyncExitStack() as stack:
-            self._subscription = await self._subscribe(stack, given.last_event_id)
-            try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._write())
-                    self._beat_later()
-                    self._watch_expiry()
-                    await self._read()
-            except* WebSocketDisconnect:
-                pass
-            except* Close as closes:
-                close = closes.exceptions[0]
-                assert isinstance(close, Close)  # noqa: S101  nothing here nests groups
-                raise close from None
-            finally:
-                self._beat_timer.cancel()
-                self._expiry_timer.cancel()
+        try:
+            await self._follow(given.last_event_id)
+        except ResyncRequired as error:
+            resync = StreamError(
+                code=error.code, message=str(error), oldest_event_id=error.oldest_event_id
+            )
+            await self._send([resync.as_message()])
+            await self._follow(None)
 
     # --- coming in ------------------------------------------------------------------------
 
@@ -145,32 +135,38 @@ class Session:
         except Unavailable as error:
             raise Close(TRY_AGAIN, error.code) from None
 
-    async def _subscribe(self, stack: AsyncExitStack, after: int | None) -> Subscription:
+    async def _follow(self, after: int | None) -> None:
+        live, user_id = self._services.live, self._identity.user.id
         try:
-            try:
-                subscription = await stack.enter_async_context(self._watch(after))
-            except ResyncRequired as error:
-                resync = StreamError(
-                    code=error.code, message=str(error), oldest_event_id=error.oldest_event_id
-                )
-                await self._send([resync.as_message()])
-                subscription = await stack.enter_async_context(self._watch(None))
+            async with live.subscribe(user_id, after=after) as self._subscription:
+                await self._converse()
         except TooManyWatchers as error:
             raise Close(TOO_MANY, error.code) from None
         except StreamClosing as error:
             raise Close(RESTARTING, error.code) from None
         except Unavailable as error:
             raise Close(TRY_AGAIN, error.code) from None
+
+    async def _converse(self) -> None:
         connected = Connected(
             user_id=self._identity.user.id,
-            last_event_id=subscription.last_event_id,
+            last_event_id=self._subscription.last_event_id,
             heartbeat_s=HEARTBEAT_S,
         )
         await self._send([connected.as_message()])
-        return subscription
-
-    def _watch(self, after: int | None) -> AbstractAsyncContextManager[Subscription]:
-        return self._services.live.subscribe(self._identity.user.id, after=after)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._write())
+                self._beat_later()
+                self._watch_expiry()
+                await self._read()
+        except* WebSocketDisconnect:
+            pass
+        except* Close as closes:
+            raise _only(closes) from None
+        finally:
+            self._beat_timer.cancel()
+            self._expiry_timer.cancel()
 
     # --- what goes on at the same time ------------------------------------------------------
 
@@ -297,6 +293,12 @@ class Session:
         else:
             for text in texts:
                 await self._socket.send_text(text.decode())
+
+
+def _only(closes: ExceptionGroup[Close]) -> Close:
+    close = closes.exceptions[0]
+    assert isinstance(close, Close)  # noqa: S101  nothing here nests groups
+    return close
 
 
 def _snapshot(report: ExecutionReport, as_of: int) -> Message:
