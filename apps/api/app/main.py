@@ -12,7 +12,7 @@ from app.api import health, metrics
 from app.api.errors import add_error_handlers
 from app.api.middleware import middleware
 from app.api.openapi import DocumentedApi
-from app.api.v1 import agents, auth, events, executions, notifications, teams, ws
+from app.api.v1 import agents, auth, events, executions, notifications, teams
 from app.bootstrap import bootstrap
 from app.common.tasks import background
 from app.core.settings import Settings
@@ -80,7 +80,7 @@ def create_app(
     add_error_handlers(app)
     app.include_router(health.router)
     app.include_router(metrics.router)
-    for module in (auth, agents, teams, executions, events, notifications, ws):
+    for module in (auth, agents, teams, executions, events, notifications):
         app.include_router(module.router, prefix=settings.api_prefix)
     return app
 

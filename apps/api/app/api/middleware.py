@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import answer
 from app.api.kinds import BodyTooLarge, internal_error
+from app.api.live.sockets import LiveSockets
 from app.core.settings import Settings
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -29,6 +30,7 @@ def middleware(settings: Settings) -> list[Middleware]:
     """From the outside in: every answer has an id, then CORS headers, also a 500."""
     return [
         Middleware(RequestContext, private_path=f"{settings.api_prefix}/auth"),
+        Middleware(LiveSockets, path=f"{settings.api_prefix}/ws"),
         Middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,

@@ -421,6 +421,10 @@ class LiveOutput(Protocol):
 class Subscription(Protocol):
     """One watcher's queue of serialised messages."""
 
+    #: Takes texts at once, or says that it cannot. When set, what comes while `next` is awaited
+    #: goes this way, without waking who awaits it.
+    write: Callable[[Sequence[bytes]], bool] | None
+
     async def next(self) -> Sequence[Message]:
         """Everything that waits, oldest first; at least one message.
 

@@ -7,6 +7,7 @@ subscription's queue, so that it is in one order.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import structlog
 from fastapi import WebSocket, WebSocketDisconnect
@@ -154,6 +155,7 @@ class Session:
             heartbeat_s=HEARTBEAT_S,
         )
         await self._send([connected.as_message()])
+        self._subscription.write = self._texts.get("write")
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._write())
@@ -286,9 +288,14 @@ class Session:
                 self._malformed = 0
                 return message
 
+    @property
+    def _texts(self) -> dict[str, Any]:
+        extension: dict[str, Any] = self._socket.scope.get("extensions", {}).get(TEXTS, {})
+        return extension
+
     async def _send(self, messages: Sequence[Message]) -> None:
         texts = [m.text for m in messages]
-        if TEXTS in self._socket.scope.get("extensions", {}):
+        if self._texts:
             await self._socket.send({"type": "websocket.send", "texts": texts})
         else:
             for text in texts:

@@ -82,8 +82,7 @@ class _Feed:
             events = await tx.events.after(self._user_id, lowest, limit=PAGE)
         for watcher in joined:
             if watcher.phase is Phase.JOINED:
-                for event in events:
-                    watcher.put(event)
+                watcher.bring(events)
         return len(events) == PAGE
 
 
@@ -117,8 +116,7 @@ class Hub:
         feed.seats += 1
         try:
             rings = feed.rings
-            async with self._db.reading() as tx:
-                last, oldest = await tx.events.bounds(user_id)
+            last, oldest = await self._bounds(user_id)
             if after is not None and not oldest - 1 <= after <= last:
                 raise ResyncRequired(oldest)
             cursor = last if after is None else after
@@ -135,6 +133,10 @@ class Hub:
             if not feed.seats:
                 self._feeds.pop(user_id, None)
 
+    async def _bounds(self, user_id: UUID) -> tuple[int, int]:
+        async with self._db.reading() as tx:
+            return await tx.events.bounds(user_id)
+
     def ring(self, user_id: UUID | None) -> None:
         """There may be news of this user, or of anybody."""
         if user_id is None:
@@ -147,7 +149,7 @@ class Hub:
         if feed := self._feeds.get(user_id):
             message = Message(text)
             for watcher in feed.watchers:
-                watcher.put_output(execution_id, message)
+                watcher.bring_output(execution_id, message)
 
     async def run(self) -> None:
         """Find what no ring has told, until cancelled."""

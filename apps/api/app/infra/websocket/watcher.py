@@ -62,6 +62,7 @@ class Watcher:
         self._waiting: list[Message] = []
         self._waiting_bytes = 0
         self._news: asyncio.Future[None] | None = None
+        self.write: Callable[[Sequence[bytes]], bool] | None = None
 
     # --- the port -----------------------------------------------------------------------------
 
@@ -110,28 +111,25 @@ class Watcher:
 
     # --- what the hub brings --------------------------------------------------------------------
 
-    def put(self, event: StoredEvent) -> None:
-        """A durable event; none that is wanted is ever dropped or skipped."""
-        if event.id <= self.cursor or self.too_slow:
+    def bring(self, events: Sequence[StoredEvent]) -> None:
+        """Durable events, one after the other; none that is wanted is ever dropped or skipped."""
+        fresh = [e for e in events if e.id > self.cursor]
+        if not fresh or self.too_slow:
             return
-        if event.id != self.cursor + 1:
+        if fresh[0].id != self.cursor + 1:
             self._fall_behind()  # what lies between is kept no longer
             return
-        if self._interest.covers(event.type, event.execution_id):
-            if self._is_full:
-                self._fall_behind()
-                return
-            self._append(event)
-        self.cursor = event.id
+        self.cursor = fresh[-1].id
+        self._hand_over([e for e in fresh if self._interest.covers(e.type, e.execution_id)])
 
-    def put_output(self, execution_id: UUID, message: Message) -> None:
+    def bring_output(self, execution_id: UUID, message: Message) -> None:
         """Live text: the first thing that a slow watcher misses."""
         if (
             self.phase is Phase.JOINED
             and len(self._waiting) < MAX_WAITING_OUTPUT
             and self._interest.covers(OUTPUT, execution_id)
         ):
-            self._append(message)
+            self._hand_over([message])
 
     def close(self) -> None:
         """What waits is still handed out; then `next` raises StreamClosing."""
@@ -156,13 +154,26 @@ class Watcher:
         for event in events:
             if self._is_full:
                 return  # it reads on from here when these are taken
-            self.put(event)
+            self.bring([event])
         if len(events) < PAGE and not self.too_slow:
             self.join(rings)
 
     @property
     def _is_full(self) -> bool:
         return len(self._waiting) >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES
+
+    def _hand_over(self, messages: Sequence[Message]) -> None:
+        if not messages:
+            return
+        # Whoever waits for news has nothing else on its way: past it, nothing is overtaken.
+        is_awaited = self._news is not None and not self._news.done()
+        if is_awaited and self.write is not None and self.write([m.text for m in messages]):
+            return
+        for message in messages:
+            if self._is_full:
+                self._fall_behind()
+                return
+            self._append(message)
 
     def _append(self, message: Message) -> None:
         self._waiting.append(message)

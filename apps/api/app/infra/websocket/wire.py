@@ -3,7 +3,8 @@ WebSockets on the wire: uvicorn's protocol, with one ASGI extension.
 
 An event goes to every socket of its user in the same bytes. With the extension `TEXTS` the
 application hands over all texts that wait: each is framed once for all sockets, and a socket's
-frames leave in as few writes as its client keeps up with.
+frames leave in as few writes as its client keeps up with. It may also write without waiting, from
+outside of the socket's own tasks: waking one of a thousand tasks costs as much as its write.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,7 +42,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     """A connection; needs deflate to be off, as frames are made without regard to it."""
 
     async def run_asgi(self) -> None:
-        self.scope["extensions"][TEXTS] = {}
+        self.scope["extensions"][TEXTS] = {"write": self.write}
         try:
             await super().run_asgi()
         finally:
@@ -52,12 +53,27 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         texts: Sequence[bytes] | None = message.get("texts")
         if texts is None:
             await super().send(message)
+            if message["type"] == "websocket.accept":
+                del self.response  # it was sent, and nobody asks for it again
             return
         for piece in _pieces(texts):
             await self.writable.wait()
-            if self.disconnected or self.close_sent or self.conn.state is not State.OPEN:
+            if not self._is_open:
                 raise ClientDisconnected
             self.transport.write(piece)
+
+    def write(self, texts: Sequence[bytes]) -> bool:
+        """Send texts without waiting; False, with nothing sent, to a client that does not keep up
+        or is gone."""
+        if not (self.writable.is_set() and self._is_open):
+            return False
+        for piece in _pieces(texts):
+            self.transport.write(piece)
+        return True
+
+    @property
+    def _is_open(self) -> bool:
+        return self.conn.state is State.OPEN and not (self.disconnected or self.close_sent)
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
