@@ -34,7 +34,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.live", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sockets", type=int, default=5_000, help="at most")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each stream of events")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each stream of events")
     parser.add_argument(
         "--only", action="append", choices=["idle", "event", "owner", "overload"], default=[]
     )

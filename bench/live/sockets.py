@@ -45,6 +45,10 @@ class Socket(asyncio.Protocol):
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]
         self.transport.write(self._handshake)
 
+    def sleep(self) -> None:
+        """Take nothing more."""
+        self.transport.pause_reading()
+
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.opened.done():
             self.opened.set_exception(exc or ConnectionError("closed"))
@@ -127,9 +131,9 @@ async def connect(
     more = f"Authorization: Bearer {token}\r\n" if token else ""
     handshake = _HANDSHAKE.format(path=path, more=more).encode()
     loop = asyncio.get_running_loop()
-    _, socket = await loop.create_connection(
+    _, opened = await loop.create_connection(
         lambda: Socket(tally, handshake, measures=measures, ids=ids), "127.0.0.1", port
     )
-    socket.last_id = last_id
-    await socket.opened
-    return socket
+    opened.last_id = last_id
+    await opened.opened
+    return opened

@@ -1,6 +1,5 @@
 """The live stream over WebSocket (specification §7, api.md §7)."""
 
-import asyncio
 from contextlib import suppress
 
 import structlog
@@ -14,8 +13,6 @@ from app.api.live.session import Session
 _log = structlog.get_logger(__name__)
 
 SUBPROTOCOL = "renum.v1"
-#: A client that takes nothing is not waited for longer than this to take its close frame.
-_CLOSE_S = 5
 
 
 class LiveSockets:
@@ -57,6 +54,5 @@ async def watch(socket: WebSocket) -> None:
 async def _close(socket: WebSocket, close: Close) -> None:
     if socket.application_state is not WebSocketState.CONNECTED:
         return
-    with suppress(TimeoutError, WebSocketDisconnect):
-        async with asyncio.timeout(_CLOSE_S):
-            await socket.close(close.code, close.reason)
+    with suppress(WebSocketDisconnect):
+        await socket.close(close.code, close.reason)

@@ -13,7 +13,7 @@ from app.usecases.ports import Database
 #: Rows read at once.
 PAGE = 200
 #: Messages, and bytes of them, that may wait for a watcher before it counts as too slow.
-MAX_WAITING = 1_000
+MAX_WAITING = 500
 MAX_WAITING_BYTES = 2 * 1024 * 1024
 #: Live text is dropped for a watcher that has so many messages waiting.
 MAX_WAITING_OUTPUT = 200

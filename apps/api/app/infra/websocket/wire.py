@@ -7,6 +7,8 @@ frames leave in as few writes as its client keeps up with. It may also write wit
 outside of the socket's own tasks: waking one of a thousand tasks costs as much as its write.
 """
 
+import asyncio
+import socket
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
@@ -21,6 +23,8 @@ from app.common.asgi import TEXTS
 #: Bytes that one write holds, unless a single text is longer.
 WRITE_BYTES = 64 * 1024
 _CACHED_BYTES = 16 * 1024
+#: That the system holds for a client; Linux doubles it.
+SEND_BUFFER_BYTES = 64 * 1024
 #: A client that takes nothing more is cut off so long after the end, in seconds.
 LINGER_S = 10.0
 
@@ -41,6 +45,13 @@ _framed_once = lru_cache(maxsize=512)(_frame)
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """A connection; needs deflate to be off, as frames are made without regard to it."""
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        # What the system holds for a slow client is old by the time it is read, and was never
+        # asked back: without this, up to 4 MB of it.
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
     async def run_asgi(self) -> None:
         self.scope["extensions"][TEXTS] = {"write": self.write}
         try:
@@ -52,6 +63,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     async def send(self, message: Any) -> None:  # noqa: ANN401  the extension is not in its types
         texts: Sequence[bytes] | None = message.get("texts")
         if texts is None:
+            if message["type"] == "websocket.close":
+                # Small and the last: it need not wait until a slow client has room.
+                self.writable.set()
             await super().send(message)
             if message["type"] == "websocket.accept":
                 del self.response  # it was sent, and nobody asks for it again
