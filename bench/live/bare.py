@@ -18,7 +18,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 sockets: set[WebSocket] = set()
-waiting: asyncio.Queue[str]
+waiting: asyncio.Queue[str] = asyncio.Queue()
 
 
 async def follow(socket: WebSocket) -> None:
@@ -54,8 +54,6 @@ async def broadcast() -> None:
 
 @asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncIterator[None]:
-    global waiting
-    waiting = asyncio.Queue()
     task = asyncio.create_task(broadcast())
     yield
     task.cancel()

@@ -40,7 +40,7 @@ class Bare:
         assert self._process is not None
         return self._process.pid
 
-    def token(self, user_id: UUID) -> str:
+    def token(self, _: UUID) -> str:
         return ""
 
 

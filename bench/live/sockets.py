@@ -82,11 +82,9 @@ class Socket(asyncio.Protocol):
                 break
             opcode = data[at] & 15
             if opcode == 1:
-                events += self._text(data, start, start + length)
+                events += self._text(data, start)
             elif opcode == 9:
-                self.transport.write(
-                    b"\x8a\x80\0\0\0\0" if not length else _pong(data, start, length)
-                )
+                self.transport.write(_pong(data, start, length))
             elif opcode == 8:
                 self.close_code = int.from_bytes(data[start : start + 2], "big")
                 self.transport.write(b"\x88\x82\0\0\0\0" + data[start : start + 2])
@@ -98,7 +96,7 @@ class Socket(asyncio.Protocol):
             if tally.events >= tally.wanted:
                 tally.reached.set()
 
-    def _text(self, data: bytes, start: int, end: int) -> int:
+    def _text(self, data: bytes, start: int) -> int:
         if not data.startswith(_EVENT, start):
             return 0
         if self._ids:
