@@ -9,11 +9,13 @@ from structlog.contextvars import bind_contextvars
 from app.common.tasks import background
 from app.core.garbage import quiet_collector
 from app.core.settings import Settings
-from app.infra.queue.worker import QueueWorker
+from app.domain.explain import CHECK_EVERY_S
+from app.infra.queue.worker import Periodic, QueueWorker
 from app.usecases.capacity import SunaCapacity
 from app.usecases.engine import Engine
 from app.usecases.invariant import repair_stuck
 from app.usecases.remote_stop import stop_runs
+from app.usecases.retention import prune_events
 from app.usecases.services import Services
 
 
@@ -48,12 +50,18 @@ async def run_worker(settings: Settings, services: Services) -> None:
     async def repair() -> None:
         await repair_stuck(services.db, limits, now=services.clock())
 
+    async def prune() -> None:
+        await prune_events(services.db, before=services.clock() - settings.event_retention)
+
     worker = QueueWorker(
         settings.direct_url.get_secret_value(),
         drive=drive,
         stop_runs=stop,
-        repair=repair,
         concurrency=settings.worker_concurrency,
+        periodic=[
+            Periodic("repair_stuck", f"* * * * * */{CHECK_EVERY_S}", repair),
+            Periodic("prune_events", "17 * * * *", prune),
+        ],
     )
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(quiet_collector())

@@ -6,6 +6,7 @@ object at module level: whoever starts a process makes one and hands it on.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -88,6 +89,8 @@ class Settings(BaseSettings):
     jwt_issuer: str = ""
     jwt_audience: str = "authenticated"
 
+    event_retention_days: Count = 7
+
     max_concurrent_executions: Count = 5
     max_queued_executions: Count = 100
     worker_concurrency: Count = 1000
@@ -137,6 +140,11 @@ class Settings(BaseSettings):
     def issuer(self) -> str:
         """The `iss` of access tokens."""
         return self.jwt_issuer or self.auth_url
+
+    @property
+    def event_retention(self) -> timedelta:
+        """How long the event log is kept."""
+        return timedelta(days=self.event_retention_days)
 
     @property
     def effective_log_level(self) -> str:

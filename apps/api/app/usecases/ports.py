@@ -329,6 +329,13 @@ class Events(Protocol):
     async def bounds(self, user_id: UUID) -> tuple[int, int]:
         """The last id given (0 without events), and the oldest id still kept (last + 1 if none)."""
 
+    async def users_before(self, before: datetime) -> list[UUID]:
+        """Who has events from before that time."""
+
+    async def prune(self, user_id: UUID, *, before: datetime, limit: int) -> int:
+        """Delete the first events of a log, at most *limit*, up to the first one that is not from
+        before that time; how many those were."""
+
     async def heads(self, user_ids: Sequence[UUID]) -> dict[UUID, int]:
         """The last id given, of those users who have events."""
 

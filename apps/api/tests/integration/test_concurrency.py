@@ -155,7 +155,7 @@ async def test_everybodys_first_execution_comes_before_anybodys_second(
 
         busy = await saved(db, a_team(an_agent("a", 1)))
         other = await saved(db, a_team(an_agent("a", 1)))
-        worker = QueueWorker(url, drive=drive, stop_runs=_never, repair=_rest, concurrency=1)
+        worker = QueueWorker(url, drive=drive, stop_runs=_never, concurrency=1)
         async with background(worker.run(), name="worker"):
             many = [await execute(busy) for _ in range(100)]
             await first_runs.wait()
@@ -171,7 +171,3 @@ async def test_everybodys_first_execution_comes_before_anybodys_second(
 
 async def _never(_execution_id: UUID, _last: bool) -> None:
     raise AssertionError
-
-
-async def _rest() -> None:
-    pass

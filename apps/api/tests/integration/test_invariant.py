@@ -10,7 +10,7 @@ import pytest
 from app.domain.execution import Execution
 from app.domain.reports import JobState, StuckKind
 from app.infra.db.database import PostgresDatabase, create_pool
-from app.infra.db.jobs import CHECK, UPKEEP
+from app.infra.db.jobs import UPKEEP
 from app.usecases.executions import cancel_execution
 from app.usecases.invariant import engine_state, repair_stuck
 from tests.builders import an_execution
@@ -47,7 +47,7 @@ class Stage:
                     ::renum.procrastinate_job_to_defer_v1
                 ])
                 """,
-                (UPKEEP, CHECK, CHECK),
+                (UPKEEP, "repair_stuck", "repair_stuck"),
             )
 
     async def stuck(self) -> list[tuple[UUID, StuckKind]]:

@@ -1,6 +1,7 @@
 """The event log: gap-free ids per user, in commit order (architecture §5)."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from pydantic_core import to_json
@@ -113,6 +114,30 @@ class EventStore:
         )
         row = await cursor.fetchone()
         return (row["last_id"], row["oldest_id"]) if row else (0, 1)
+
+    async def users_before(self, before: datetime) -> list[UUID]:
+        cursor = await self._connection.execute(
+            "SELECT DISTINCT user_id FROM renum.events WHERE created_at < %s", (before,)
+        )
+        return [row["user_id"] for row in await cursor.fetchall()]
+
+    async def prune(self, user_id: UUID, *, before: datetime, limit: int) -> int:
+        # The time of an event is when its transaction began, so ids and times are not quite in
+        # the same order: the first young one ends what goes, whatever comes after it.
+        cursor = await self._connection.execute(
+            """
+            WITH first AS (
+                SELECT id, created_at FROM renum.events WHERE user_id = %(user_id)s
+                 ORDER BY id LIMIT %(limit)s
+            )
+            DELETE FROM renum.events
+             WHERE user_id = %(user_id)s
+               AND id < coalesce((SELECT min(id) FROM first WHERE created_at >= %(before)s),
+                                 (SELECT max(id) + 1 FROM first))
+            """,
+            {"user_id": user_id, "before": before, "limit": limit},
+        )
+        return cursor.rowcount
 
     async def heads(self, user_ids: Sequence[UUID]) -> dict[UUID, int]:
         cursor = await self._connection.execute(

@@ -13,7 +13,6 @@ QUEUE = "executions"
 UPKEEP = "upkeep"
 DRIVE = "drive_execution"
 STOP = "stop_runs"
-CHECK = "repair_stuck"
 #: A worker whose heart has not beaten for so many seconds is dead.
 DEAD_AFTER_S = 4.0
 
@@ -130,9 +129,10 @@ class JobStore:
                    (SELECT count(*) FROM renum.procrastinate_workers
                      WHERE last_heartbeat > now() - interval '10 seconds') AS workers
               FROM renum.procrastinate_jobs
-             WHERE status IN ('todo', 'doing') AND task_name <> %s
-            """,
-            (CHECK,),  # our own look every few seconds is no work that waits
+             WHERE status IN ('todo', 'doing')
+               -- What is only repeated, under a lock of its own name, is no work that waits.
+               AND queueing_lock IS DISTINCT FROM task_name
+            """
         )
         row = await cursor.fetchone()
         assert row is not None  # noqa: S101  an aggregate always has one row

@@ -7,7 +7,8 @@ Known edges of it are in architecture §1. Its tables live in our schema.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import psycopg
@@ -16,8 +17,7 @@ from procrastinate.job_context import AbortReason
 from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 
-from app.domain.explain import CHECK_EVERY_S
-from app.infra.db.jobs import CHECK, DEAD_AFTER_S, DRIVE, QUEUE, STOP, UPKEEP
+from app.infra.db.jobs import DEAD_AFTER_S, DRIVE, QUEUE, STOP, UPKEEP
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,16 @@ SELECT pg_notify('procrastinate_any_queue_v1', '{"type": "job_inserted", "job_id
 
 Drive = Callable[[UUID], Awaitable[None]]
 StopRuns = Callable[[UUID, bool], Awaitable[None]]
-Repair = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """Work that is done again and again, by whichever process comes first; *cron* may have
+    a sixth field, for seconds. What fails is left to the next time."""
+
+    name: str
+    cron: str
+    run: Callable[[], Awaitable[None]]
 
 
 class _Retry(BaseRetryStrategy):
@@ -63,7 +72,13 @@ class QueueWorker:
     """Works on the queue until cancelled."""
 
     def __init__(
-        self, url: str, *, drive: Drive, stop_runs: StopRuns, repair: Repair, concurrency: int
+        self,
+        url: str,
+        *,
+        drive: Drive,
+        stop_runs: StopRuns,
+        concurrency: int,
+        periodic: Sequence[Periodic] = (),
     ) -> None:
         """*url* is a direct or session connection: it LISTENs. `concurrency` is the number of
         executions driven at once."""
@@ -95,11 +110,15 @@ class QueueWorker:
                 await self._until_database_answers()
                 raise
 
+        for work in periodic:
+            self._repeat(work)
+
+    def _repeat(self, work: Periodic) -> None:
         # One job per tick, whichever process makes it; no second one while the first waits.
-        @self._app.periodic(cron=f"* * * * * */{CHECK_EVERY_S}")
-        @self._app.task(name=CHECK, queue=UPKEEP, queueing_lock=CHECK)
-        async def repair_stuck(timestamp: int) -> None:  # noqa: ARG001  the library's signature
-            await repair()
+        @self._app.periodic(cron=work.cron)
+        @self._app.task(name=work.name, queue=UPKEEP, queueing_lock=work.name)
+        async def repeat(timestamp: int) -> None:  # noqa: ARG001  the library's signature
+            await work.run()
 
     async def run(self) -> None:
         """Cancel it to stop: what runs is handed back to the queue, which takes well under 1 s."""

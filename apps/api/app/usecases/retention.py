@@ -1,0 +1,33 @@
+"""What is kept, and for how long."""
+
+import logging
+from datetime import datetime
+
+from app.usecases.ports import Database
+
+logger = logging.getLogger(__name__)
+
+#: Rows that go in one statement: their locks are held for milliseconds.
+BATCH = 2_000
+
+
+async def prune_events(db: Database, *, before: datetime) -> int:
+    """
+    Delete events older than *before*; how many those were.
+
+    Of each user's log a beginning goes, and never anything from its middle: whoever resumes from
+    what is gone is told so, and nobody is shown a gap.
+    """
+    async with db.reading() as tx:
+        users = await tx.events.users_before(before)
+    pruned = 0
+    for user_id in users:
+        more = True
+        while more:
+            async with db.reading() as tx:
+                deleted = await tx.events.prune(user_id, before=before, limit=BATCH)
+            pruned += deleted
+            more = deleted == BATCH
+    if pruned:
+        logger.info("%d events of %d users were older than is kept", pruned, len(users))
+    return pruned
