@@ -54,8 +54,9 @@ format: $(READY) ## Rewrite the code in the house style
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-openapi: $(READY) ## Write docs/openapi.json anew
+openapi: $(READY) ## Write docs/openapi.json and docs/asyncapi.json anew
 	@$(BIN)/renum-api openapi > docs/openapi.json
+	@$(BIN)/renum-api asyncapi > docs/asyncapi.json
 
 lock: $(READY) ## Compile the requirement files anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \

@@ -4,12 +4,13 @@ The command `renum-api`.
 Heavy modules are imported by the commands that need them, so that the others start at once.
 """
 
+import json
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -93,13 +94,18 @@ def migrate(
 @cli.command()
 def openapi() -> None:
     """Print the OpenAPI document."""
-    import json
-
     from app.main import create_app
 
     # The defaults, whatever the environment says: the document must be the same everywhere.
-    document = create_app(Settings.model_construct(), worker=False).openapi()
-    typer.echo(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False))
+    _print(create_app(Settings.model_construct(), worker=False).openapi())
+
+
+@cli.command()
+def asyncapi() -> None:
+    """Print the AsyncAPI document of the live stream."""
+    from app.api.live.asyncapi import asyncapi
+
+    _print(asyncapi(Settings.model_construct()))
 
 
 @cli.command()
@@ -151,6 +157,10 @@ def _stack(asked: Settings, *, speed: float = 1.0) -> AbstractContextManager[Set
     from app.localstack import development_stack
 
     return development_stack(asked, speed=speed)
+
+
+def _print(document: dict[str, Any]) -> None:
+    typer.echo(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False))
 
 
 def _exit(*_: object) -> NoReturn:

@@ -12,6 +12,7 @@ from app.core.settings import Settings
 from app.main import create_app
 from app.server import Server, listen, url_of
 from renum_sandbox.testing import RunningSandbox
+from tests.asyncapi import Contract
 
 
 def settings_for(sandbox: RunningSandbox, database_url: str, **changes: object) -> Settings:
@@ -30,10 +31,14 @@ def settings_for(sandbox: RunningSandbox, database_url: str, **changes: object) 
 
 @contextmanager
 def serving(settings: Settings, *, worker: bool = True) -> Iterator[str]:
-    """The application's URL, until the block ends."""
+    """The application's URL, until the block ends; what it tells keeps to its contract."""
     app = create_app(settings, worker=worker)
-    with running(Server(app, on_ready=lambda: None, grace_s=2)) as url:
+    server = Server(app, on_ready=lambda: None, grace_s=2)
+    contract = Contract(server.config.app)
+    server.config.app = contract
+    with running(server) as url:
         yield url
+    assert contract.broken == []
 
 
 @contextmanager

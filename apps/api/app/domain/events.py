@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from app.domain.progress import Progress
+from app.domain.notifications import NotificationType
+from app.domain.progress import ExecutionStatus, Progress
+from app.domain.results import AgentStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +22,7 @@ class ExecutionStatusUpdate:
     team_id: UUID
     #: Gap-free per execution, from 1.
     seq: int
-    status: str
+    status: ExecutionStatus
     progress: Progress
     started_at: datetime
     completed_at: datetime | None
@@ -52,7 +54,7 @@ class AgentCompleted:
     key: str
     agent_id: UUID
     agent_name: str
-    status: str
+    status: AgentStatus
     attempts: int
     #: The first 16,384 characters at most; the rest is in the execution's results.
     output: str | None
@@ -86,7 +88,7 @@ class NewNotification:
 
     event_type: ClassVar[str] = "new_notification"
     id: UUID
-    type: str
+    type: NotificationType
     title: str
     message: str
     read: bool

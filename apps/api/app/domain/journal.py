@@ -13,7 +13,7 @@ from app.domain.events import (
     NewNotification,
 )
 from app.domain.notifications import Notification
-from app.domain.progress import Progress
+from app.domain.progress import ExecutionStatus, Progress
 from app.domain.results import AgentResult
 from app.domain.texts import HEAD_CHARS
 
@@ -31,7 +31,7 @@ class Journal:
 
     def status(
         self,
-        status: str,
+        status: ExecutionStatus,
         progress: Progress,
         *,
         started_at: datetime,

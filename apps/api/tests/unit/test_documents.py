@@ -1,0 +1,74 @@
+"""The committed OpenAPI and AsyncAPI documents are those of the code."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from app.api.live.asyncapi import asyncapi
+from app.core.settings import Settings
+from app.main import create_app
+from app.schemas.live import Said
+from tests.asyncapi import Contract
+
+DOCS = Path(__file__).parents[4] / "docs"
+SETTINGS = Settings.model_construct()
+
+
+def committed(name: str) -> Any:
+    return json.loads((DOCS / name).read_text())
+
+
+def test_the_committed_openapi_document_is_true() -> None:
+    """When this fails: make openapi, and look at the difference as a client would."""
+    served = create_app(SETTINGS, worker=False).openapi()
+    assert committed("openapi.json") == json.loads(json.dumps(served))
+
+
+def test_the_committed_asyncapi_document_is_true() -> None:
+    """When this fails: make openapi, and look at the difference as a client would."""
+    assert committed("asyncapi.json") == json.loads(json.dumps(asyncapi(SETTINGS)))
+
+
+def test_every_reference_in_the_asyncapi_document_leads_somewhere() -> None:
+    document = asyncapi(SETTINGS)
+
+    def references(part: Any) -> list[str]:
+        if isinstance(part, list):
+            return [r for child in part for r in references(child)]
+        if not isinstance(part, dict):
+            return []
+        own = [part["$ref"]] if isinstance(part.get("$ref"), str) else []
+        return own + [r for child in part.values() for r in references(child)]
+
+    found = references(document)
+    assert len(found) > 50
+    for reference in found:
+        place = document
+        for name in reference.removeprefix("#/").split("/"):
+            place = place[name]
+
+
+def test_the_asyncapi_document_knows_everything_that_is_said() -> None:
+    messages = asyncapi(SETTINGS)["components"]["messages"]
+    assert {c.message_type for c in Said.__subclasses__()} <= set(messages)
+
+
+def test_a_message_that_breaks_the_contract_is_noticed() -> None:
+    """The check that every other test of the stream relies on."""
+
+    async def nothing(*_: object) -> None: ...
+
+    good = {"type": "heartbeat", "timestamp": "2026-03-01T12:00:00Z", "data": {"last_event_id": 1}}
+    for change, problem in (
+        ({}, ""),
+        ({"id": 7}, "Additional properties are not allowed"),
+        ({"data": {}}, "'last_event_id' is a required property"),
+        ({"data": {"last_event_id": "1"}}, "is not of type 'integer'"),
+        ({"data": {"last_event_id": 1, "more": 1}}, "Additional properties are not allowed"),
+        ({"type": "dance"}, "does not send dance"),
+        ({"type": "stream_end"}, "does not send stream_end"),
+    ):
+        contract = Contract(nothing)
+        contract.check("socket", json.dumps({**good, **change}))
+        assert bool(contract.broken) == bool(problem)
+        assert problem in " ".join(contract.broken)
