@@ -27,7 +27,8 @@ class Live:
         url = f"{self.url.replace('http', 'ws')}/api/v1/ws{query}"
         headers |= options.pop("headers", {})
         # No queue limit: a client that stops reading could not close cleanly.
-        with connect(url, additional_headers=headers, max_queue=None, **options) as socket:
+        options = {"max_queue": None, **options}
+        with connect(url, additional_headers=headers, **options) as socket:
             yield socket
 
     @contextmanager

@@ -1,10 +1,19 @@
 """`WS /api/v1/ws` as a client meets it: api.md §7."""
 
+import asyncio
 import json
+import time
 from collections.abc import Callable
+from uuid import UUID, uuid4
 
 import httpx2
+import pytest
+from websockets.exceptions import ConnectionClosed
 
+from app.api.live import session
+from app.domain.events import TeamUpdated
+from app.infra.db.database import PostgresDatabase, create_pool
+from app.infra.websocket import watcher
 from renum_sandbox.testing import running_sandbox
 from tests.live.client import Live, close_code, durable, ends, receive, sign_in
 from tests.serving import serving, settings_for
@@ -180,3 +189,90 @@ def test_a_session_ends_with_its_token(new_database: Callable[[], str]) -> None:
             assert receive(socket)["type"] == "connected"
             assert receive(socket)["type"] == "token_expiring"
             assert close_code(socket) == 4401
+
+
+def test_an_id_that_is_none_is_refused_and_an_empty_one_means_none(live: Live) -> None:
+    for nonsense in ("x", "-1", "1.5", "²", "9" * 30):
+        with live.socket(f"?last_event_id={nonsense}") as socket:
+            assert close_code(socket) == 1008
+    with live.socket("?last_event_id=") as socket:
+        assert receive(socket)["type"] == "connected"
+
+
+def test_a_token_in_the_address_counts_only_where_it_is_allowed(
+    live: Live, new_database: Callable[[], str]
+) -> None:
+    with live.socket(f"?token={live.token}", token="") as socket:
+        socket.send('{"type": "ping"}')
+        assert receive(socket)["data"]["code"] == "unauthenticated"
+    with (
+        running_sandbox(speed=0.0) as sandbox,
+        serving(
+            settings_for(sandbox, new_database(), ws_allow_query_token=True), worker=False
+        ) as url,
+        httpx2.Client() as client,
+    ):
+        token = sign_in(url, "ana")
+        with Live(url, token, client).socket(f"?token={token}", token="") as socket:
+            assert receive(socket)["type"] == "connected"
+        with Live(url, token, client).socket("?token=nonsense", token="") as socket:
+            assert close_code(socket) == 4401
+
+
+def test_who_says_nothing_is_not_waited_for(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "AUTHENTICATE_WITHIN_S", 0.2)
+    with live.socket(token="") as socket:
+        assert close_code(socket) == 4408
+
+
+def test_a_heartbeat_says_how_far_the_log_is(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "HEARTBEAT_S", 1)
+    with live.socket() as socket:
+        assert receive(socket)["data"]["heartbeat_s"] == 1
+        live.make_team()
+        last = durable(socket, lambda _: True)[0]["id"]
+        while (message := receive(socket))["type"] != "heartbeat":
+            pass
+        assert message["data"]["last_event_id"] == last
+
+
+def test_a_socket_that_takes_nothing_is_let_go_and_resumes_without_a_gap(
+    new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "HEARTBEAT_S", 1)
+    monkeypatch.setattr(watcher, "MAX_WAITING", 50)
+    database_url = new_database()
+    with (
+        running_sandbox(speed=0.0) as sandbox,
+        serving(settings_for(sandbox, database_url), worker=False) as url,
+        httpx2.Client() as client,
+    ):
+        live = Live(url, sign_in(url, "ana"), client)
+        with live.socket(max_queue=1) as socket:
+            user_id = UUID(receive(socket)["data"]["user_id"])
+            for _ in range(40):
+                asyncio.run(tell_much(database_url, user_id, 10))
+            # It has fallen behind: all it gets is what was on its way, and the reason.
+            time.sleep(2)
+            seen = []
+            while True:
+                try:
+                    message = json.loads(socket.recv(10))
+                except ConnectionClosed as closed:
+                    code = closed.rcvd and closed.rcvd.code
+                    break
+                seen += [message["id"]] if "id" in message else []
+        assert code == 1013
+        assert len(seen) < 400
+        with live.socket(f"?last_event_id={seen[-1]}") as socket:
+            seen += [e["id"] for e in durable(socket, lambda e: e["id"] == 400)]
+    assert seen == list(range(1, 401))
+
+
+async def tell_much(database_url: str, user_id: UUID, count: int) -> None:
+    event = TeamUpdated(team_id=uuid4(), action="updated", name="x" * 10_000, version=1)
+    async with (
+        create_pool(database_url, size=1) as pool,
+        PostgresDatabase(pool).transaction() as tx,
+    ):
+        await tx.events.append(user_id, [event] * count)
