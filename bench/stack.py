@@ -65,14 +65,14 @@ class Process:
 
     def restart(self) -> None:
         """End it as an operator would, and start it anew."""
-        self._stop()
+        self.stop()
         self.start()
 
     def end(self) -> None:
-        self._stop()
+        self.stop()
         self._log.close()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
         self.send(signal.SIGCONT)
         self.send(signal.SIGTERM, pause_s=1e9)
         try:

@@ -32,7 +32,7 @@ class Heard:
 
     chunks: list[tuple[str, int, str]] = field(default_factory=list)
 
-    async def publish(
+    def publish(
         self, user_id: UUID, *, execution_id: UUID, result: AgentResult, offset: int, text: str
     ) -> None:
         self.chunks.append((result.key, offset, text))

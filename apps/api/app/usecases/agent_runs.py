@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from app.domain.agents import (
     AgentNotFound,
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 #: Stores where the attempt runs.
 Attach = Callable[[RunRef], Awaitable[Attachment]]
 #: Takes text of a running agent, and how many characters came before it.
-Tell = Callable[[int, str], Awaitable[None]]
+Tell = Callable[[int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +153,10 @@ class AgentRuns:
         delay = self._pace.away[0]
         doubts = 0
         while True:
-            text = _LiveText(tell, self._pace.output)  # a stream that is begun again repeats itself
             try:
-                state = await self._runtime.follow(run, text.add)
-                await text.flush()
+                # A new one each time: a stream that is begun again repeats itself.
+                with _LiveText(tell, self._pace.output) as text:
+                    state = await self._runtime.follow(run, text.add)
                 return await self._conclude(run, state)
             except SunaUnavailable as error:
                 logger.warning("run %s cannot be followed: %s", run.run_id, error)
@@ -202,17 +203,28 @@ class _LiveText:
         self._every_s = every_s
         self._waiting = ""
         self._offset = 0
-        self._due = 0.0
+        #: While it stands, what comes waits for it.
+        self._timer: asyncio.TimerHandle | None = None
 
     async def add(self, text: str) -> None:
         self._waiting += text
-        if asyncio.get_running_loop().time() >= self._due:
-            await self.flush()
+        if self._timer is None:
+            self._tell_waiting()
 
-    async def flush(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._waiting:
+            self._tell(self._offset, self._waiting)
+
+    def _tell_waiting(self) -> None:
+        self._timer = None
         if not self._waiting:
             return
         text, self._waiting = self._waiting, ""
-        self._due = asyncio.get_running_loop().time() + self._every_s
-        await self._tell(self._offset, text)
+        self._tell(self._offset, text)
         self._offset += len(text)
+        self._timer = asyncio.get_running_loop().call_later(self._every_s, self._tell_waiting)

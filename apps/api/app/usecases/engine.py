@@ -316,8 +316,8 @@ class _Drive:
             self._execution.attach(result.key, None)
         return attachment
 
-    async def _tell(self, result: AgentResult, offset: int, text: str) -> None:
-        await self._engine.output.publish(
+    def _tell(self, result: AgentResult, offset: int, text: str) -> None:
+        self._engine.output.publish(
             self._execution.user_id,
             execution_id=self._execution.id,
             result=result,

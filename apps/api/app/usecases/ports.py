@@ -418,7 +418,7 @@ class Reachable(Protocol):
 class LiveOutput(Protocol):
     """What running agents say, told to whoever watches right now, and to nobody later."""
 
-    async def publish(
+    def publish(
         self, user_id: UUID, *, execution_id: UUID, result: AgentResult, offset: int, text: str
     ) -> None:
         """`offset` counts characters from the start of the attempt. Never raises: a lost chunk

@@ -29,7 +29,7 @@ LIMITS = Limits(running=5, queued=100)
 
 
 class Silent:
-    async def publish(self, user_id: UUID, **_: object) -> None:
+    def publish(self, user_id: UUID, **_: object) -> None:
         pass
 
 

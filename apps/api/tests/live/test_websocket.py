@@ -1,6 +1,7 @@
 """`WS /api/v1/ws` as a client meets it: api.md §7."""
 
 import asyncio
+import itertools
 import json
 import time
 from collections.abc import Callable
@@ -77,6 +78,26 @@ def test_what_an_agent_says_comes_while_it_runs(live: Live) -> None:
         assert "id" not in message
         assert message["data"]["offset"] == 0
         assert message["data"]["text"]
+
+
+def test_pieces_of_what_an_agent_says_fit_its_answer(live: Live) -> None:
+    team_id = live.make_team()
+    with live.socket() as socket:
+        receive(socket)
+        execution_id = live.run(team_id)
+        pieces = []
+        while not ends(message := receive(socket)):
+            if (
+                message["type"] == "agent_output"
+                and message["data"]["execution_id"] == execution_id
+            ):
+                pieces.append((message["data"]["offset"], message["data"]["text"]))
+    output = live.wait_for(execution_id)["results"][0]["output"]
+    assert pieces
+    for offset, text in pieces:
+        assert output[offset : offset + len(text)] == text
+    # In order, and none twice; a piece may be missing, as they are told and not stored.
+    assert all(o + len(t) <= o2 for (o, t), (o2, _) in itertools.pairwise(pieces))
 
 
 def test_teams_are_told(live: Live) -> None:

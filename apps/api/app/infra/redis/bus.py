@@ -81,7 +81,7 @@ class RedisPublisher:
         """The user has news; never waits and never fails."""
         self._outbox.put((_EVENTS, user_id.bytes))
 
-    async def publish(
+    def publish(
         self, user_id: UUID, *, execution_id: UUID, result: AgentResult, offset: int, text: str
     ) -> None:
         message = output_message(execution_id, result, offset=offset, text=text)

@@ -54,7 +54,7 @@ class PostgresOutput:
         self._pool = pool
         self._outbox = Outbox[str]()
 
-    async def publish(
+    def publish(
         self, user_id: UUID, *, execution_id: UUID, result: AgentResult, offset: int, text: str
     ) -> None:
         for start in range(0, len(text), _MAX_CHUNK):
