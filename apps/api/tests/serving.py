@@ -2,11 +2,12 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
 from pydantic import SecretStr
+from starlette.types import ASGIApp
 
 from app.core.settings import Settings
 from app.main import create_app
@@ -30,12 +31,17 @@ def settings_for(sandbox: RunningSandbox, database_url: str, **changes: object) 
 
 
 @contextmanager
-def serving(settings: Settings, *, worker: bool = True) -> Iterator[str]:
+def serving(
+    settings: Settings,
+    *,
+    worker: bool = True,
+    around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+) -> Iterator[str]:
     """The application's URL, until the block ends; what it tells keeps to its contract."""
     app = create_app(settings, worker=worker)
     server = Server(app, on_ready=lambda: None, grace_s=2)
-    contract = Contract(server.config.app)
-    server.config.app = contract
+    contract = Contract(app)
+    server.config.app = around(contract)
     with running(server) as url:
         yield url
     assert contract.broken == []

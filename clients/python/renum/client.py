@@ -3,6 +3,7 @@
 from types import TracebackType
 from typing import Self
 
+from renum.conformance import Options, Report, check
 from renum.credentials import MemoryTokenStore, Tokens, TokenStore
 from renum.errors import RenumError
 from renum.events import EventStream, OnState
@@ -130,6 +131,10 @@ class AsyncClient:
                 timing=self._timing,
             )
             return await watch.run()
+
+    async def conformance(self, options: Options | None = None) -> Report:
+        """Examine whether the server's event stream loses, repeats or reorders anything."""
+        return await check(self._session, options or Options())
 
     async def aclose(self) -> None:
         """Close every stream and connection."""

@@ -1,5 +1,6 @@
 """One WebSocket connection to the event stream, from its handshake to its end."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -56,18 +57,37 @@ class Socket:
             Dropped: the connection ended, or nothing came for `timeout_s`.
         """
         try:
-            return Event.model_validate_json(await self._session.receive_text(timeout_s))
+            return Event.model_validate_json(await self.receive_text(timeout_s=timeout_s))
+        except ValidationError as error:
+            raise _dropped(error) from error
+
+    async def receive_text(self, *, timeout_s: float) -> str:
+        """The next message as it was sent; otherwise like `receive`."""
+        try:
+            return await self._session.receive_text(timeout_s)
         except TimeoutError:
             raise Dropped(f"nothing heard for {timeout_s:.0f} s") from None
-        except (HTTPXWSException, ValidationError) as error:
+        except HTTPXWSException as error:
             raise _dropped(error) from error
+
+    async def send_text(self, text: str) -> None:
+        """
+        Raises:
+            Dropped: the connection ended.
+        """
+        try:
+            await self._session.send_text(text)
+        except (HTTPXWSException, wsproto.utilities.ProtocolError) as error:
+            raise _dropped(error) from error
+
+    async def cut(self) -> None:
+        """End the connection without a goodbye, as a lost network does."""
+        await self._session.stream.aclose()
 
     async def authenticate(self, token: str) -> None:
         """Extend the session with a newer token."""
-        try:
-            await self._session.send_json({"type": "authenticate", "data": {"token": token}})
-        except (HTTPXWSException, wsproto.utilities.ProtocolError) as error:
-            raise _dropped(error) from error
+        message = {"type": "authenticate", "data": {"token": token}}
+        await self.send_text(json.dumps(message))
 
 
 @asynccontextmanager

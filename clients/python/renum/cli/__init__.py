@@ -9,6 +9,7 @@ import typer
 
 from renum.cli.agents import agents
 from renum.cli.auth import login, logout
+from renum.cli.conformance import conformance
 from renum.cli.context import Settings
 from renum.cli.executions import executions
 from renum.cli.exits import HELP, Exit, print_error
@@ -30,6 +31,7 @@ app.add_typer(teams, name="teams")
 app.command(epilog=HELP)(run)
 app.command(epilog=HELP)(watch)
 app.add_typer(executions, name="executions")
+app.command(epilog=HELP)(conformance)
 
 
 def _show_version(wanted: bool) -> None:

@@ -147,8 +147,8 @@ class Watcher:
 
     async def _read_page(self) -> None:
         cursor, rings = self.cursor, self._bell.rings
-        async with self._db.reading() as tx:
-            events = await tx.events.after(self._user_id, cursor, limit=PAGE)
+        # Whoever leaves in the middle does not cost the pool a connection.
+        events = await asyncio.shield(asyncio.create_task(self._page_after(cursor)))
         if self.phase is not Phase.CATCHING_UP or self.cursor != cursor:
             return  # meanwhile it was told to go on from elsewhere
         for event in events:
@@ -157,6 +157,10 @@ class Watcher:
             self.bring([event])
         if len(events) < PAGE and not self.too_slow:
             self.join(rings)
+
+    async def _page_after(self, cursor: int) -> list[StoredEvent]:
+        async with self._db.reading() as tx:
+            return await tx.events.after(self._user_id, cursor, limit=PAGE)
 
     @property
     def _is_full(self) -> bool:
