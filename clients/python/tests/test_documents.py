@@ -36,7 +36,7 @@ def test_the_programs_of_the_readme_run(
 
 def test_the_readme_names_every_command(renum: Renum) -> None:
     commands = re.findall(r"^  ([a-z]+) +[A-Z]", renum("--help").stdout, re.MULTILINE)
-    assert len(commands) == 7
+    assert len(commands) == 8
     for command in commands:
         assert f"renum {command}" in README.read_text(encoding="utf-8") or command == "logout"
 

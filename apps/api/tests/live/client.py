@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -32,14 +32,14 @@ class Live:
             yield socket
 
     @contextmanager
-    def events(self, path: str = "/events", **headers: str) -> Iterator[Iterator["Sent"]]:
+    def events(
+        self, path: str = "/events", last_event_id: str | None = None
+    ) -> Iterator[Iterator[httpx2.ServerSentEvent]]:
         """A stream of server-sent events, as `EventSource` reads it."""
-        headers = {k.replace("_", "-"): v for k, v in headers.items()}
-        asked = {"Accept": "text/event-stream", **headers}
-        with self.client.stream("GET", path, headers=asked, timeout=20) as response:
-            assert response.status_code == 200, response.read()
-            assert response.headers["content-type"].startswith("text/event-stream")
-            yield _sent(_lines(response.iter_text()))
+        headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
+        with self.client.sse(path, headers=headers, timeout=20) as source:
+            assert source.response.status_code == 200, source.response.read()
+            yield iter(source)
 
     def make_team(self, name: str = "Team") -> str:
         agents = self.client.get("/agents").json()["agents"]
@@ -63,39 +63,6 @@ class Live:
                 return execution
             assert time.monotonic() < give_up_at
             time.sleep(0.02)
-
-
-@dataclass
-class Sent:
-    """One server-sent event."""
-
-    id: str | None = None
-    data: str = ""
-    fields: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def message(self) -> dict[str, Any]:
-        return json.loads(self.data)
-
-
-def _lines(pieces: Iterator[str]) -> Iterator[str]:
-    """Ended by line feeds alone: other separators may stand in texts."""
-    rest = ""
-    for piece in pieces:
-        *lines, rest = (rest + piece).split("\n")
-        yield from lines
-
-
-def _sent(lines: Iterator[str]) -> Iterator[Sent]:
-    fields: dict[str, str] = {}
-    for line in lines:
-        if line:
-            name, _, value = line.partition(": ")
-            fields[name] = value
-        elif fields:
-            yield Sent(fields.get("id"), fields.get("data", ""), fields)
-            fields = {}
-    assert not fields, "the stream ended within an event"
 
 
 def receive(socket: ClientConnection) -> dict[str, Any]:

@@ -3,36 +3,41 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx2
 import psycopg
 import pytest
 
 from renum_sandbox.testing import running_sandbox
-from tests.live.client import Live, Sent, durable, receive, sign_in
+from tests.live.client import Live, durable, receive, sign_in
 from tests.serving import serving, settings_for
 
 JSON = {"Accept": "application/json"}
 
 
-def stored(events: Iterator[Sent]) -> Sent:
+def stored(events: Iterator[httpx2.ServerSentEvent]) -> httpx2.ServerSentEvent:
     """The next event of the log: an agent of another test may be talking in between."""
-    return next(e for e in events if "id" in e.message)
+    return next(e for e in events if "id" in message(e))
+
+
+def message(event: httpx2.ServerSentEvent) -> dict[str, Any]:
+    return json.loads(event.data)
 
 
 def test_a_user_is_told_everything_from_now_on(live: Live) -> None:
     live.make_team("Before")
     with live.events() as events, live.socket() as socket:
         first = next(events)
-        assert first.message["type"] == "connected"
-        assert first.id == str(first.message["data"]["last_event_id"])
-        assert first.fields["retry"] == "1000"
+        assert message(first)["type"] == "connected"
+        assert first.id == str(message(first)["data"]["last_event_id"])
+        assert first.retry == 1000
         assert receive(socket)["type"] == "connected"
         live.make_team("After")
         told = stored(events)
         assert told.id == str(int(first.id) + 1)
         # The very message of the WebSocket.
-        assert told.message == durable(socket, lambda _: True)[0]
+        assert message(told) == durable(socket, lambda _: True)[0]
 
 
 def test_who_was_away_resumes_with_last_event_id_or_after(live: Live) -> None:
@@ -42,14 +47,14 @@ def test_who_was_away_resumes_with_last_event_id_or_after(live: Live) -> None:
     for name in ("One", "Two", "Three"):
         live.make_team(name)
     expected = [str(int(last) + n) for n in (1, 2, 3)]
-    with live.events(Last_Event_ID=last) as events:
-        assert next(events).message["data"]["last_event_id"] == int(last)
+    with live.events(last_event_id=last) as events:
+        assert message(next(events))["data"]["last_event_id"] == int(last)
         assert [stored(events).id for _ in range(3)] == expected
     with live.events(f"/events?after={last}") as events:
         next(events)
         assert [stored(events).id for _ in range(3)] == expected
     # The header is what a browser adds to an address that it was given before.
-    with live.events(f"/events?after={last}", Last_Event_ID=expected[0]) as events:
+    with live.events(f"/events?after={last}", last_event_id=expected[0]) as events:
         next(events)
         assert stored(events).id == expected[1]
 
@@ -63,7 +68,7 @@ def test_one_may_ask_for_some_types_only(live: Live) -> None:
     path = f"/events?after={last}&types=agent_started&types=new_notification"
     with live.events(path) as events:
         next(events)
-        told = [next(events).message["type"] for _ in range(2)]
+        told = [message(next(events))["type"] for _ in range(2)]
     assert told == ["agent_started", "new_notification"]
     page = live.client.get(path, headers=JSON).json()
     assert [e["type"] for e in page["events"]] == told
@@ -77,25 +82,25 @@ def test_an_execution_is_told_from_its_first_event_to_its_end(live: Live) -> Non
     path = f"/executions/{execution_id}/events"
     with live.events(path) as events:
         told = list(events)  # it ends by itself
-    assert told[0].message["type"] == "connected"
+    assert message(told[0])["type"] == "connected"
     *_, end = told
-    assert end.message["type"] == "stream_end"
-    assert end.message["data"]["execution_id"] == execution_id
-    assert end.message["data"]["status"] == "completed"
-    numbered = [t.message for t in told[1:-1] if "id" in t.message]
+    assert message(end)["type"] == "stream_end"
+    assert message(end)["data"]["execution_id"] == execution_id
+    assert message(end)["data"]["status"] == "completed"
+    numbered = [message(t) for t in told[1:-1] if "id" in message(t)]
     assert [m["data"]["seq"] for m in numbered] == list(range(1, len(numbered) + 1))
     assert {m["data"]["execution_id"] for m in numbered} == {execution_id}
     snapshot = live.client.get(f"/executions/{execution_id}").json()
     assert numbered[-1]["data"]["seq"] == snapshot["seq"]
     # Again, now that it has ended: the same, from rows alone.
     with live.events(path) as events:
-        again = [t.message for t in events]
+        again = [message(t) for t in events]
     assert [m for m in again if "id" in m] == numbered
     # A browser comes back after the end: nothing is left, and it stays away.
     answer = live.client.get(path, headers={"Last-Event-ID": str(end.id)})
     assert (answer.status_code, answer.content) == (204, b"")
-    with live.events(path, Last_Event_ID=str(numbered[2]["id"])) as events:
-        rest = [t.message for t in events if "id" in t.message]
+    with live.events(path, last_event_id=str(numbered[2]["id"])) as events:
+        rest = [message(t) for t in events if "id" in message(t)]
     assert rest == numbered[3:]
 
 
@@ -108,8 +113,8 @@ def test_every_ending_ends_the_stream(live: Live, ending: str) -> None:
         live.client.post(f"/executions/{execution_id}/cancel")
     with live.events(f"/executions/{execution_id}/events") as events:
         end = list(events)[-1]
-    assert end.message["type"] == "stream_end"
-    assert end.message["data"]["status"] == ending
+    assert message(end)["type"] == "stream_end"
+    assert message(end)["data"]["status"] == ending
 
 
 def test_the_log_is_read_page_by_page(live: Live) -> None:
@@ -206,7 +211,7 @@ def test_a_stream_ends_with_its_token_and_says_so(new_database: Callable[[], str
         token = sign_in(url, "ana")
         client.headers["Authorization"] = f"Bearer {token}"
         with Live(url, token, client).events() as events:
-            told = [e.message["type"] for e in events]
+            told = [message(e)["type"] for e in events]
     assert told == ["connected", "token_expiring"]
 
 
@@ -222,7 +227,7 @@ def test_a_restart_ends_streams_cleanly(new_database: Callable[[], str]) -> None
             Live(url, token, client).events() as events,
         ):
             for event in events:
-                told.append(event.message["type"])
+                told.append(message(event)["type"])
                 connected.set()
 
     with running_sandbox(speed=0.0) as sandbox:
@@ -243,5 +248,5 @@ def test_messages_are_one_line_each(live: Live) -> None:
     with live.events(f"/events?after={last['id'] - 1}") as events:
         next(events)
         told = stored(events)
-    assert told.message == last
+    assert message(told) == last
     assert json.loads(told.data)["data"]["name"].startswith("Line\nbreak")
