@@ -1,7 +1,7 @@
 """The hub on real rows: no gap, no duplicate, and nobody who holds the others up."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,6 +13,7 @@ from app.domain.watching import (
     Interest,
     ResyncRequired,
     SlowWatcher,
+    StreamClosing,
     TooManyWatchers,
 )
 from app.infra.db.database import PostgresDatabase
@@ -138,3 +139,66 @@ async def test_concurrent_writers_of_one_user_leave_no_gap(db: PostgresDatabase)
     async with db.reading() as tx:
         events = await tx.events.after(user_id, 0, limit=1000)
     assert [e.id for e in events] == list(range(1, 91))
+
+
+async def test_live_text_is_the_first_thing_a_slow_watcher_misses(
+    db: PostgresDatabase, hub: Hub
+) -> None:
+    user_id, execution_id = uuid4(), uuid4()
+    limit = watcher_module.MAX_WAITING_OUTPUT
+    async with hub.subscribe(user_id, after=None) as watcher:
+        for _ in range(limit + 50):
+            hub.output(user_id, execution_id, b"{}")
+        await tell(db, user_id, 10)
+        hub.ring(user_id)
+        while watcher.cursor < 10:
+            await asyncio.sleep(0.01)
+        waiting = await watcher.next()
+    assert [m.id for m in waiting] == [None] * limit + list(range(1, 11))
+
+
+async def test_what_is_awaited_is_written_at_once_and_in_order(
+    db: PostgresDatabase, hub: Hub
+) -> None:
+    """A client that keeps up is not waited for; one that does not gets all of it later."""
+    user_id = uuid4()
+    written: list[bytes] = []
+    takes = True
+
+    def write(texts: Sequence[bytes]) -> bool:
+        if takes:
+            written.extend(texts)
+        return takes
+
+    async with asyncio.timeout(10), hub.subscribe(user_id, after=None) as watcher:
+        watcher.write = write
+        waiting = asyncio.create_task(watcher.next())
+        await asyncio.sleep(0)
+        await tell(db, user_id, 3)
+        while len(written) < 3:
+            await asyncio.sleep(0.01)
+        assert not waiting.done()
+        assert watcher.last_event_id == 3
+        takes = False
+        await tell(db, user_id, 2)
+        told = await waiting
+        takes = True
+        await tell(db, user_id, 2)  # nobody waits for it right now: it must not overtake
+        while watcher.cursor < 7:
+            await asyncio.sleep(0.01)
+        told = [*told, *await watcher.next()]
+    assert [m.id for m in told] == [4, 5, 6, 7]
+    assert len(written) == 3
+
+
+async def test_a_hub_that_closes_lets_everybody_go(db: PostgresDatabase, hub: Hub) -> None:
+    user_id = uuid4()
+    async with asyncio.timeout(10), hub.subscribe(user_id, after=None) as watcher:
+        waiting = asyncio.create_task(watcher.next())
+        await asyncio.sleep(0)
+        hub.close()
+        with pytest.raises(StreamClosing):
+            await waiting
+    with pytest.raises(StreamClosing):
+        async with hub.subscribe(user_id, after=None):
+            pass

@@ -9,6 +9,7 @@ import httpx2
 import psycopg
 import pytest
 
+from app.api.live import sse
 from renum_sandbox.testing import running_sandbox
 from tests.live.client import Live, durable, receive, sign_in
 from tests.serving import serving, settings_for
@@ -138,6 +139,19 @@ def test_the_log_is_read_page_by_page(live: Live) -> None:
         empty = live.client.get(path, params={"after": after}, headers=JSON).json()
         assert (empty["events"], empty["next_after"]) == ([], after)
     assert {e["data"]["execution_id"] for e in pages} == {execution_id}
+
+
+def test_a_heartbeat_carries_the_id_to_resume_with(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse, "HEARTBEAT_S", 1)
+    with live.events("/events?types=new_notification") as events:
+        assert message(next(events))["data"]["heartbeat_s"] == 1
+        live.make_team()  # not wanted, and looked at all the same
+        page = live.client.get("/events?limit=1000", headers=JSON).json()
+        while (heartbeat := next(events)).id != str(page["last_event_id"]):
+            assert message(heartbeat)["type"] == "heartbeat"
+    assert message(heartbeat)["data"]["last_event_id"] == page["last_event_id"]
 
 
 def test_what_is_not_there_is_said_precisely(live: Live, tokens: dict[str, str]) -> None:

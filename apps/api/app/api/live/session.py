@@ -7,6 +7,7 @@ subscription's queue, so that it is in one order.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -264,7 +265,8 @@ class Session:
     def _end(self, close: Close) -> None:
         """End the session, even if its writer waits for a client that takes nothing."""
         self._ending = close
-        self._writing.reschedule(asyncio.get_running_loop().time())
+        with suppress(RuntimeError):  # it ends by itself right now
+            self._writing.reschedule(asyncio.get_running_loop().time())
 
     # --- messages ---------------------------------------------------------------------------
 
