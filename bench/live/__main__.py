@@ -54,7 +54,7 @@ def main() -> int:
                     for sockets in sorted({few, asked.sockets}):
                         uvloop.run(scenarios.one_event(table, server, sockets))
                 if "overload" in only:
-                    uvloop.run(scenarios.overload(table, server, few, asked.seconds))
+                    uvloop.run(scenarios.overload(table, server, few, 1.25 * asked.seconds))
                 server.stop()
             if "owner" in only:
                 uvloop.run(scenarios.owner(table, ours, few, asked.seconds, "NOTIFY"))

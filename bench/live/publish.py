@@ -1,6 +1,7 @@
 """
 The publisher, a process of its own. Reads one JSON command a line: `{"users": [...], "count": n,
-"per_s": f}`, publishes so many events to users in turn, and answers with a line.
+"per_s": f,
+"padding": n}`, publishes so many events to users in turn, and answers with a line.
 
 The name in every event is the monotonic time in nanoseconds right before it was published.
 """
@@ -28,9 +29,9 @@ async def main() -> None:
         if bare_url := os.environ.get("BARE_URL"):
             http = await stack.enter_async_context(aiohttp.ClientSession())
 
-            async def publish(_: UUID) -> None:
+            async def publish(_: UUID, padding: int) -> None:
                 message = {"type": "team_updated", "id": 1, "timestamp": "2026-01-01T00:00:00.0Z"}
-                message["data"] = _data()
+                message["data"] = _data(padding)
                 body = json.dumps(message, separators=(",", ":"))
                 async with http.post(f"{bare_url}/pub", data=body) as answer:
                     answer.raise_for_status()
@@ -44,16 +45,16 @@ async def main() -> None:
             pool = await stack.enter_async_context(create_pool(os.environ["DATABASE_URL"], size=4))
             db = PostgresDatabase(pool, ring=ring)
 
-            async def publish(user_id: UUID) -> None:
-                event = TeamUpdated(**{**_data(), "team_id": uuid4()})
+            async def publish(user_id: UUID, padding: int) -> None:
+                event = TeamUpdated(**{**_data(padding), "team_id": uuid4()})
                 async with db.transaction() as tx:
                     await tx.events.append(user_id, [event])
 
         await _serve(publish)
 
 
-def _data() -> dict[str, object]:
-    name = f"{time.monotonic_ns():020d}"
+def _data(padding: int) -> dict[str, object]:
+    name = f"{time.monotonic_ns():020d}{'x' * padding}"
     return {"team_id": str(uuid4()), "action": "updated", "name": name, "version": 1}
 
 
@@ -67,7 +68,7 @@ async def _serve(publish) -> None:
         for n in range(command["count"]):
             await asyncio.sleep(max(0.0, due - loop.time()))
             due += 1 / command["per_s"]
-            await publish(users[n % len(users)])
+            await publish(users[n % len(users)], command["padding"])
         print("done", flush=True)
 
 

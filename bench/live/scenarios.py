@@ -17,6 +17,8 @@ _SETTLE_S = 2.0
 _ENOUGH = 1_000
 _EVENTS = 15
 _PER_S = 100
+#: Characters more in an event, so that the system cannot hold a whole overload for a socket.
+_PADDING = 500
 #: Of an overload, every so many-th socket takes nothing while it lasts.
 _SLEEPERS = 20
 #: Every tenth socket of a broadcast measures: the others would only make the client slow.
@@ -92,7 +94,7 @@ async def owner(table: Table, server: Ours, sockets: int, seconds: float, doorbe
 
 
 async def overload(table: Table, server: Server, sockets: int, seconds: float) -> None:
-    """More than can be delivered: who falls behind is let go, and comes back for the rest."""
+    """More than can be delivered, and some who take nothing: they are let go, and come back."""
     server.restart()
     user_id, tally, usage = uuid4(), Tally(), Usage(server)
     ours = isinstance(server, Ours)
@@ -104,7 +106,7 @@ async def overload(table: Table, server: Server, sockets: int, seconds: float) -
     count = round(_PER_S * seconds)
     async with Publisher(server) as publisher:
         began = time.monotonic()
-        publisher.begin([user_id], count=count, per_s=_PER_S)
+        publisher.begin([user_id], count=count, per_s=_PER_S, padding=_PADDING)
         publishing = asyncio.create_task(publisher.done())
         while not publishing.done():
             peak = max(peak, usage.rss)

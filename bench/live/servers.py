@@ -109,9 +109,14 @@ class Publisher:
         self._input.close()
         await self._process.wait()
 
-    def begin(self, users: list[UUID], *, count: int, per_s: float) -> None:
+    def begin(self, users: list[UUID], *, count: int, per_s: float, padding: int = 0) -> None:
         """So many events, for the users in turn."""
-        command = {"users": [str(u) for u in users], "count": count, "per_s": per_s}
+        command = {
+            "users": [str(u) for u in users],
+            "count": count,
+            "per_s": per_s,
+            "padding": padding,
+        }
         self._input.write(json.dumps(command).encode() + b"\n")
 
     async def done(self) -> None:
