@@ -44,7 +44,7 @@ async def test_a_long_answer_is_kept_whole_and_its_row_stays_small(world: World)
     assert (second.input, second.input_truncated) == (LONG[:HEAD_CHARS], True)
     async with world.db.reading() as tx:
         events = await tx.events.after(team.user_id, 0, limit=100)
-    assert sum(len(e.message) for e in events) < 100_000
+    assert sum(len(e.text) for e in events) < 100_000
 
 
 async def test_conditions_see_all_of_a_long_answer(world: World) -> None:
