@@ -10,12 +10,14 @@ from fastapi.routing import APIRoute
 from app import __version__
 from app.api import health, metrics
 from app.api.errors import add_error_handlers
+from app.api.idempotency import replay
 from app.api.middleware import middleware
 from app.api.openapi import DocumentedApi
 from app.api.v1 import agents, auth, events, executions, notifications, teams
 from app.bootstrap import bootstrap
 from app.common.tasks import background
 from app.core.settings import Settings
+from app.domain.idempotency import Replayed
 from app.usecases.services import Services
 from app.worker import run_worker
 
@@ -78,6 +80,7 @@ def create_app(
     )
     app.state.settings = settings
     add_error_handlers(app)
+    app.add_exception_handler(Replayed, replay)
     app.include_router(health.router)
     app.include_router(metrics.router)
     for module in (auth, agents, teams, executions, events, notifications):

@@ -15,7 +15,7 @@ from app.usecases.capacity import SunaCapacity
 from app.usecases.engine import Engine
 from app.usecases.invariant import repair_stuck
 from app.usecases.remote_stop import stop_runs
-from app.usecases.retention import prune_events
+from app.usecases.retention import prune_events, prune_idempotency_keys
 from app.usecases.services import Services
 
 
@@ -50,7 +50,10 @@ async def run_worker(settings: Settings, services: Services) -> None:
     async def repair() -> None:
         await repair_stuck(services.db, limits, now=services.clock())
 
-    async def prune() -> None:
+    async def forget_keys() -> None:
+        await prune_idempotency_keys(services.db, now=services.clock())
+
+    async def forget_events() -> None:
         await prune_events(services.db, before=services.clock() - settings.event_retention)
 
     worker = QueueWorker(
@@ -60,7 +63,8 @@ async def run_worker(settings: Settings, services: Services) -> None:
         concurrency=settings.worker_concurrency,
         periodic=[
             Periodic("repair_stuck", f"* * * * * */{CHECK_EVERY_S}", repair),
-            Periodic("prune_events", "17 * * * *", prune),
+            Periodic("prune_events", "17 * * * *", forget_events),
+            Periodic("prune_idempotency_keys", "47 * * * *", forget_keys),
         ],
     )
     async with AsyncExitStack() as stack:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any, NoReturn
 from uuid import UUID, uuid4
 
 from app.domain.execution import Execution, ExecutionConfig
@@ -17,6 +18,7 @@ from app.domain.teams import (
 )
 from app.domain.workflow import Plan, compile_plan
 from app.infra.templates.jinja import JinjaTemplates
+from app.usecases.idempotency import Idempotent
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -88,3 +90,12 @@ def advance(execution: Execution, now: datetime) -> list[AgentResult]:
 
 def keys(things: Sequence[object]) -> list[str]:
     return [t.key for t in things]
+
+
+def unkeyed() -> Idempotent[Any]:
+    """Of a request without an Idempotency-Key."""
+
+    def answer(_: object) -> NoReturn:
+        raise AssertionError
+
+    return Idempotent(None, answer, uuid4(), NOON)

@@ -35,8 +35,8 @@ def middleware(settings: Settings) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["Authorization", "Last-Event-ID", REQUEST_ID],
-            expose_headers=[REQUEST_ID, "Location", "Retry-After"],
+            allow_headers=["Authorization", "Idempotency-Key", "Last-Event-ID", REQUEST_ID],
+            expose_headers=[REQUEST_ID, "Idempotency-Replayed", "Location", "Retry-After"],
         ),
         Middleware(Guard),
     ]

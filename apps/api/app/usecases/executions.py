@@ -16,6 +16,7 @@ from app.domain.teams import Team, TeamNotActive, TeamStatus
 from app.domain.templates import Examine
 from app.domain.texts import TextField
 from app.domain.workflow import compile_plan
+from app.usecases.idempotency import Idempotent
 from app.usecases.limits import Limits
 from app.usecases.ports import Database, NewId, Transaction
 
@@ -32,14 +33,16 @@ async def execute_team(
     context: dict[str, object],
     config: ExecutionConfig,
     now: datetime,
+    idempotent: Idempotent[ExecutionReport],
 ) -> ExecutionReport:
     """
     Commit an execution and its job, and answer; Suna is not asked for anything.
 
     It runs at once when the user has a free slot, else it waits its turn. Raises TeamNotFound,
-    TeamNotActive, TooManyExecutions.
+    TeamNotActive, TooManyExecutions, and what *idempotent* raises.
     """
     async with db.transaction() as tx:
+        await idempotent.begin(tx)
         await tx.events.lock(user_id)
         team = await _active_team(tx, team_id, user_id=user_id)
         admission = await _admit(tx, team_id, user_id=user_id, limits=limits)
@@ -54,7 +57,9 @@ async def execute_team(
             typical_s=admission.typical_s,
             now=now,
         )
-        return await _begin(tx, execution, admission)
+        report = await _begin(tx, execution, admission)
+        await idempotent.keep(tx, report)
+        return report
 
 
 async def retry_execution(
@@ -65,14 +70,17 @@ async def retry_execution(
     *,
     user_id: UUID,
     now: datetime,
+    idempotent: Idempotent[ExecutionReport],
 ) -> ExecutionReport:
     """
     Run again what an execution did not complete, as a new one that takes over the rest.
 
     The plan is the one that it began with, whatever has become of the team since. Raises
-    ExecutionNotFound, NotRetryable, TeamNotFound, TeamNotActive, TooManyExecutions.
+    ExecutionNotFound, NotRetryable, TeamNotFound, TeamNotActive, TooManyExecutions, and what
+    *idempotent* raises.
     """
     async with db.transaction() as tx:
+        await idempotent.begin(tx)
         await tx.events.lock(user_id)
         earlier = await tx.executions.load(execution_id, user_id=user_id)
         await _active_team(tx, earlier.team_id, user_id=user_id)
@@ -82,7 +90,9 @@ async def retry_execution(
         execution = earlier.again(
             id=new_id(), queued=admission.queued, typical_s=admission.typical_s, now=now
         )
-        return await _begin(tx, execution, admission)
+        report = await _begin(tx, execution, admission)
+        await idempotent.keep(tx, report)
+        return report
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from app.common.paging import Page, Paged
 from app.domain.agents import Agent, AgentListing, Answer, RunRef, RunState
 from app.domain.events import Event, ExecutionLog
 from app.domain.execution import Execution
+from app.domain.idempotency import Once, StoredAnswer
 from app.domain.notifications import Notification
 from app.domain.reports import (
     EventSpan,
@@ -340,6 +341,26 @@ class Events(Protocol):
         """The last id given, of those users who have events."""
 
 
+class IdempotencyKeys(Protocol):
+    """Answers to requests that are done once."""
+
+    async def claim(self, user_id: UUID, once: Once, *, since: datetime) -> StoredAnswer | None:
+        """
+        Have a key to oneself until the transaction ends; what was answered to the same request at
+        or after *since*, or None.
+
+        Raises IdempotencyKeyReused for another request, IdempotencyKeyInProgress when somebody
+        has it.
+        """
+
+    async def keep(
+        self, user_id: UUID, once: Once, answer: StoredAnswer, *, now: datetime
+    ) -> None: ...
+
+    async def prune(self, before: datetime) -> int:
+        """Delete what is older; how many those were."""
+
+
 class Jobs(Protocol):
     """The queue; what is enqueued commits with the rest of the transaction."""
 
@@ -378,6 +399,8 @@ class Transaction(Protocol):
     def notifications(self) -> Notifications: ...
     @property
     def events(self) -> Events: ...
+    @property
+    def idempotency(self) -> IdempotencyKeys: ...
     @property
     def jobs(self) -> Jobs: ...
 

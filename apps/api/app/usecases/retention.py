@@ -3,12 +3,19 @@
 import logging
 from datetime import datetime
 
+from app.domain.idempotency import KEPT
 from app.usecases.ports import Database
 
 logger = logging.getLogger(__name__)
 
 #: Rows that go in one statement: their locks are held for milliseconds.
 BATCH = 2_000
+
+
+async def prune_idempotency_keys(db: Database, *, now: datetime) -> int:
+    """Forget answers that are given again no longer; how many those were."""
+    async with db.reading() as tx:
+        return await tx.idempotency.prune(now - KEPT)
 
 
 async def prune_events(db: Database, *, before: datetime) -> int:

@@ -23,6 +23,7 @@ from app.domain.teams import (
 )
 from app.domain.templates import Examine
 from app.domain.workflow import compile_plan
+from app.usecases.idempotency import Idempotent
 from app.usecases.ports import AgentDirectory, Database, NewId, Transaction
 
 
@@ -65,8 +66,11 @@ async def create_team(
     workflow_type: WorkflowType,
     agents: Sequence[AgentDraft],
     now: datetime,
+    idempotent: Idempotent[Team],
 ) -> Team:
-    """Raises Invalid, UnknownAgent, WorkflowHasCycle, SunaUnavailable, SunaRefused."""
+    """Raises Invalid, UnknownAgent, WorkflowHasCycle, SunaUnavailable, SunaRefused, and what
+    *idempotent* raises."""
+    await idempotent.look(db)  # Suna need not be there to say again what was said
     team = Team(
         id=new_id(),
         user_id=user_id,
@@ -81,8 +85,10 @@ async def create_team(
     )
     compile_plan(team.workflow_type, team.agents, examine)
     async with db.transaction() as tx:
+        await idempotent.begin(tx)
         await _tell(tx, team, "created")
         await tx.teams.add(team)
+        await idempotent.keep(tx, team)
     return team
 
 

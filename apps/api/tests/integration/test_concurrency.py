@@ -19,7 +19,7 @@ from app.infra.templates.jinja import JinjaTemplates
 from app.usecases.executions import cancel_execution, execute_team
 from app.usecases.limits import Limits
 from app.usecases.teams import TeamChanges, delete_team, update_team
-from tests.builders import a_team, an_agent
+from tests.builders import a_team, an_agent, unkeyed
 from tests.fake_runtime import FakeRuntime
 from tests.folding import assert_tells
 from tests.world import LIMITS, Heard, World, now
@@ -117,6 +117,7 @@ async def test_never_more_run_than_may(world: World) -> None:
             context={},
             config=ExecutionConfig(),
             now=now(),
+            idempotent=unkeyed(),
         )
         return report.id
 
@@ -149,7 +150,7 @@ async def test_everybodys_first_execution_comes_before_anybodys_second(
         async def execute(team: Team) -> UUID:
             report = await execute_team(
                 db, JinjaTemplates().examine, uuid7, LIMITS, team.id, user_id=team.user_id,
-                prompt="x", context={}, config=ExecutionConfig(), now=now(),
+                prompt="x", context={}, config=ExecutionConfig(), now=now(), idempotent=unkeyed(),
             )  # fmt: skip
             return report.id
 

@@ -11,7 +11,7 @@ from app.domain.reports import ExecutionReport
 from app.domain.teams import WorkflowType
 from app.domain.texts import HEAD_CHARS, MAX_INLINE_BYTES, TextField
 from app.usecases.executions import open_text, retry_execution
-from tests.builders import a_team, an_agent
+from tests.builders import a_team, an_agent, unkeyed
 from tests.fake_runtime import FakeRuntime
 from tests.world import LIMITS, World, now
 
@@ -82,7 +82,13 @@ async def test_a_retry_takes_long_answers_with_it(world: World) -> None:
     failed = await world.run(team, retry_failed=False)
     world.runtime = FakeRuntime(long_answer)
     again = await retry_execution(
-        world.db, uuid4, LIMITS, failed.id, user_id=team.user_id, now=now()
+        world.db,
+        uuid4,
+        LIMITS,
+        failed.id,
+        user_id=team.user_id,
+        now=now(),
+        idempotent=unkeyed(),
     )
     await world.engine.drive(again.id)
     assert world.runtime.starts == [(team.agents[1].agent_id, LONG)]

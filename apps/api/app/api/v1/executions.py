@@ -9,6 +9,7 @@ from pydantic import AwareDatetime
 
 from app.api.deps import CurrentUser, PageQuery, Services
 from app.api.errors import problem
+from app.api.idempotency import ONCE_PROBLEMS, MayRepeat, response_of
 from app.domain.execution import Execution
 from app.domain.execution_errors import (
     ExecutionFinished,
@@ -111,7 +112,12 @@ async def get_result_text(
     response_model=ExecutionAnswer,
     status_code=202,
     responses=problem(
-        ExecutionNotFound, NotRetryable, TeamNotFound, TeamNotActive, TooManyExecutions
+        ExecutionNotFound,
+        NotRetryable,
+        TeamNotFound,
+        TeamNotActive,
+        TooManyExecutions,
+        *ONCE_PROBLEMS,
     ),
 )
 async def retry_execution(
@@ -119,9 +125,14 @@ async def retry_execution(
     user: CurrentUser,
     services: Services,
     request: Request,
-    response: Response,
-) -> ExecutionReport:
+    may_repeat: MayRepeat,
+) -> Response:
     """Run again what a failed or cancelled execution did not complete; the rest is reused."""
+
+    def location(report: ExecutionReport) -> str:
+        return str(request.app.url_path_for("get_execution", execution_id=report.id))
+
+    idempotent = may_repeat.answering(ExecutionAnswer, 202, location)
     report = await executions.retry_execution(
         services.db,
         services.new_id,
@@ -129,10 +140,9 @@ async def retry_execution(
         execution_id,
         user_id=user.id,
         now=services.clock(),
+        idempotent=idempotent,
     )
-    location = request.app.url_path_for("get_execution", execution_id=report.id)
-    response.headers["Location"] = location
-    return report
+    return response_of(idempotent.answer(report))
 
 
 @router.post(

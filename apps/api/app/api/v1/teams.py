@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.api.deps import Agents, CurrentUser, PageQuery, Services
 from app.api.errors import problem
+from app.api.idempotency import ONCE_PROBLEMS, MayRepeat, response_of
 from app.domain.agents import SunaRefused, SunaUnavailable
 from app.domain.errors import Invalid
 from app.domain.execution_errors import TooManyExecutions
@@ -44,16 +45,23 @@ async def list_teams(
     return {"teams": found.items, "pagination": Pagination.of(page, found.total)}
 
 
-@router.post("", response_model=TeamAnswer, status_code=201, responses=problem(*_SAVING))
+@router.post(
+    "", response_model=TeamAnswer, status_code=201, responses=problem(*_SAVING, *ONCE_PROBLEMS)
+)
 async def create_team(
     body: CreateTeam,
     user: CurrentUser,
     agents: Agents,
     services: Services,
     request: Request,
-    response: Response,
-) -> Team:
+    may_repeat: MayRepeat,
+) -> Response:
     """Create a team; it is saved only when it could be run."""
+
+    def location(team: Team) -> str:
+        return str(request.app.url_path_for("get_team", team_id=team.id))
+
+    idempotent = may_repeat.answering(TeamAnswer, 201, location)
     team = await teams.create_team(
         services.db,
         agents,
@@ -65,9 +73,9 @@ async def create_team(
         workflow_type=body.workflow_type,
         agents=[a.draft() for a in body.agents],
         now=services.clock(),
+        idempotent=idempotent,
     )
-    response.headers["Location"] = request.app.url_path_for("get_team", team_id=team.id)
-    return team
+    return response_of(idempotent.answer(team))
 
 
 @router.post("/validate", response_model=PlanAnswer, responses=problem(*_SAVING))
@@ -149,7 +157,7 @@ async def plan_team(
     response_model=ExecutionAnswer,
     status_code=202,
     tags=["Executions"],
-    responses=problem(TeamNotFound, TeamNotActive, TooManyExecutions),
+    responses=problem(TeamNotFound, TeamNotActive, TooManyExecutions, *ONCE_PROBLEMS),
 )
 async def execute_team(
     team_id: UUID,
@@ -157,9 +165,14 @@ async def execute_team(
     user: CurrentUser,
     services: Services,
     request: Request,
-    response: Response,
-) -> ExecutionReport:
+    may_repeat: MayRepeat,
+) -> Response:
     """Start an execution; watch it on the WebSocket, or ask for it at `Location`."""
+
+    def location(report: ExecutionReport) -> str:
+        return str(request.app.url_path_for("get_execution", execution_id=report.id))
+
+    idempotent = may_repeat.answering(ExecutionAnswer, 202, location)
     report = await executions.execute_team(
         services.db,
         services.templates.examine,
@@ -171,7 +184,6 @@ async def execute_team(
         context=body.input_data.context,
         config=body.execution_config,
         now=services.clock(),
+        idempotent=idempotent,
     )
-    location = request.app.url_path_for("get_execution", execution_id=report.id)
-    response.headers["Location"] = location
-    return report
+    return response_of(idempotent.answer(report))

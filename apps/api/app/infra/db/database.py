@@ -17,6 +17,7 @@ from app.infra.db.capacity import CapacityStore
 from app.infra.db.connection import Connection
 from app.infra.db.events import EventStore
 from app.infra.db.executions import ExecutionStore
+from app.infra.db.idempotency import IdempotencyStore
 from app.infra.db.jobs import JobStore
 from app.infra.db.notifications import NotificationStore
 from app.infra.db.reports import ReportStore
@@ -82,6 +83,7 @@ class PostgresTransaction:
         self.capacity = CapacityStore(connection)
         self.reports = ReportStore(connection)
         self.notifications = NotificationStore(connection)
+        self.idempotency = IdempotencyStore(connection)
         self.jobs = JobStore(connection)
 
 

@@ -1,0 +1,97 @@
+"""The header `Idempotency-Key` of requests that make something (api.md §1)."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Header, Request, Response
+from pydantic import BaseModel
+from starlette.requests import HTTPConnection
+
+from app.api.deps import CurrentUser, Services
+from app.domain.idempotency import (
+    IdempotencyKeyInProgress,
+    IdempotencyKeyReused,
+    Once,
+    Replayed,
+    StoredAnswer,
+)
+from app.usecases.idempotency import Idempotent
+
+T = TypeVar("T")
+
+REPLAYED = "Idempotency-Replayed"
+
+#: What an operation that takes the header can answer.
+ONCE_PROBLEMS = (IdempotencyKeyReused, IdempotencyKeyInProgress)
+
+
+async def _once(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=255,
+            pattern=r"^[\x21-\x7e]+$",
+            description="The same key with the same request answers the first answer again, for "
+            "24 hours: safe to send again when no answer came.",
+            examples=["5f7c1d9a-launch"],
+        ),
+    ] = None,
+) -> Once | None:
+    if idempotency_key is None:
+        return None
+    body = await request.body()
+    # As the same JSON, whatever its spaces and the order of its fields.
+    asked = json.dumps(json.loads(body) if body else None, sort_keys=True)
+    request_line = f"{request.method} {request.scope['path']}\n{asked}"
+    return Once(idempotency_key, hashlib.sha256(request_line.encode()).digest())
+
+
+class WriteOnce:
+    """Makes the `Idempotent` of a request."""
+
+    def __init__(self, once: Once | None, user: CurrentUser, services: Services) -> None:
+        self._once = once
+        self._user = user
+        self._services = services
+
+    def answering(
+        self, model: type[BaseModel], status: int, location: Callable[[T], str]
+    ) -> Idempotent[T]:
+        """For a write whose result is answered as *model*."""
+
+        def answer(result: T) -> StoredAnswer:
+            body = model.model_validate(result).model_dump_json().encode()
+            return StoredAnswer(status, location(result), body)
+
+        return Idempotent(self._once, answer, self._user.id, self._services.clock())
+
+
+async def _write_once(
+    user: CurrentUser, services: Services, once: Annotated[Once | None, Depends(_once)]
+) -> WriteOnce:
+    return WriteOnce(once, user, services)
+
+
+MayRepeat = Annotated[WriteOnce, Depends(_write_once)]
+
+
+def response_of(answer: StoredAnswer) -> Response:
+    """What is answered, the first time."""
+    return Response(
+        answer.body,
+        answer.status,
+        {"Location": answer.location},
+        media_type="application/json",
+    )
+
+
+async def replay(_: HTTPConnection, replayed: Exception) -> Response:
+    """What is answered from then on; the handler of `Replayed`."""
+    assert isinstance(replayed, Replayed)  # noqa: S101  registered for it alone
+    response = response_of(replayed.answer)
+    response.headers[REPLAYED] = "true"
+    return response
