@@ -4,11 +4,16 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
+import limits
+from limits import RateLimitItem
+from limits.aio.storage import MemoryStorage, RedisStorage
 from uuid_utils.compat import uuid7
 
 from app.common.tasks import background
 from app.core.settings import Settings
+from app.core.settings_rules import OFF
 from app.infra.db.database import PostgresDatabase, create_pool
+from app.infra.rates.limiter import RateLimits, redis_storage
 from app.infra.redis.bus import RedisListener, RedisPublisher
 from app.infra.redis.bus import connect as connect_redis
 from app.infra.suna.connect import connect as connect_suna
@@ -38,6 +43,12 @@ async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
         db = PostgresDatabase(pool, ring=redis.ring if redis else None)
         suna = await stack.enter_async_context(connect_suna(settings))
         supabase = await stack.enter_async_context(connect_supabase(settings))
+        counters = (
+            await stack.enter_async_context(redis_storage(redis_url))
+            if redis_url
+            else MemoryStorage()
+        )
+        rates = _rates(settings, counters)
         hub = Hub(db, max_per_user=settings.ws_max_sockets_per_user)
         listener: Listener
         output: PostgresOutput | RedisPublisher
@@ -58,12 +69,25 @@ async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
             redis=redis,
             identity=supabase.identity,
             tokens=supabase.tokens,
+            rates=rates,
             live=hub,
             output=output,
             limits=_limits(settings),
             clock=lambda: datetime.now(UTC),
             new_id=uuid7,
         )
+
+
+def _rates(settings: Settings, counters: MemoryStorage | RedisStorage) -> RateLimits:
+    def limit(given: str) -> RateLimitItem | None:
+        return None if given == OFF else limits.parse(given)
+
+    return RateLimits(
+        counters,
+        user=limit(settings.rate_limit_user),
+        login_address=limit(settings.rate_limit_login_address),
+        login_email=limit(settings.rate_limit_login_email),
+    )
 
 
 def _limits(settings: Settings) -> Limits:

@@ -24,6 +24,10 @@ def settings_for(sandbox: RunningSandbox, database_url: str, **changes: object) 
         "suna_api_url": f"{sandbox.url}/v1",
         "suna_api_key": SecretStr(sandbox.suna_api_key),
         "suna_max_parallel_runs": 0,
+        # Tests are faster than people.
+        "rate_limit_user": "off",
+        "rate_limit_login_address": "off",
+        "rate_limit_login_email": "off",
         "supabase_url": sandbox.url,
         "supabase_anon_key": SecretStr(sandbox.publishable_key),
     }

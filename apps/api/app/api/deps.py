@@ -40,11 +40,13 @@ Services = Annotated[_usecases.Services, Depends(_services)]
 CurrentSettings = Annotated[Settings, Depends(_settings)]
 
 
-async def _identity(services: Services, bearer: Bearer) -> Identity:
+async def _identity(connection: HTTPConnection, services: Services, bearer: Bearer) -> Identity:
     if bearer is None:
         raise Unauthenticated("Send an access token, as Authorization: Bearer <access_token>.")
     identity = await services.tokens.verify(bearer.credentials)
     structlog.contextvars.bind_contextvars(user_id=str(identity.user.id))
+    # Told in the headers of whatever is answered.
+    connection.state.allowance = await services.rates.user(identity.user.id)
     return identity
 
 

@@ -32,6 +32,7 @@ from app.api.kinds import (
 )
 from app.api.validation import problems_in
 from app.domain.errors import Invalid, RenumError, Unauthenticated
+from app.domain.rates import RateLimited
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -65,6 +66,8 @@ def answer(
             {"loc": list(p.loc), "code": p.code, "message": p.message} for p in error.problems
         ]
     own = {}
+    if isinstance(error, RateLimited):
+        connection.state.allowance = error.allowance
     if isinstance(error, Unauthenticated):
         own["WWW-Authenticate"] = "Bearer"
     if error.retry_after_s is not None:

@@ -16,6 +16,7 @@ from app.schemas.health import (
     GuardedService,
     Health,
     Queue,
+    RateLimiting,
     Ready,
     Service,
     ServicesHealth,
@@ -61,7 +62,8 @@ async def services_health(services: Services, response: Response) -> ServicesHea
     )
     checks = (database, suna, supabase, redis, queue)
     down = database.status == "unhealthy"
-    degraded = any(check and check.status == "unhealthy" for check in checks)
+    counts = services.rates.breaker is BreakerState.CLOSED
+    degraded = not counts or any(check and check.status == "unhealthy" for check in checks)
     if down:
         response.status_code = 503
     return ServicesHealth(
@@ -71,6 +73,10 @@ async def services_health(services: Services, response: Response) -> ServicesHea
             suna_backend=_guarded(suna, services.suna.breaker),
             supabase=_guarded(supabase, services.identity.breaker),
             redis=redis,
+            rate_limits=RateLimiting(
+                status="healthy" if counts else "unhealthy",
+                storage="redis" if services.redis else "memory",
+            ),
             queue=queue,
             websocket=Sockets(status="healthy", connections=services.live.connections),
         ),

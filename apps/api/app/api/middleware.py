@@ -16,6 +16,7 @@ from app.api.errors import answer
 from app.api.kinds import BodyTooLarge, internal_error
 from app.api.live.sockets import LiveSockets
 from app.core.settings import Settings
+from app.domain.rates import Allowance
 
 MAX_BODY_BYTES = 1024 * 1024
 REQUEST_ID = "X-Request-ID"
@@ -36,7 +37,14 @@ def middleware(settings: Settings) -> list[Middleware]:
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["Authorization", "Idempotency-Key", "Last-Event-ID", REQUEST_ID],
-            expose_headers=[REQUEST_ID, "Idempotency-Replayed", "Location", "Retry-After"],
+            expose_headers=[
+                REQUEST_ID,
+                "Idempotency-Replayed",
+                "Location",
+                "RateLimit",
+                "RateLimit-Policy",
+                "Retry-After",
+            ],
         ),
         Middleware(Guard),
     ]
@@ -73,6 +81,8 @@ class RequestContext:
                 headers[REQUEST_ID] = request_id
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Referrer-Policy"] = "no-referrer"
+                if allowance := scope["state"].get("allowance"):
+                    headers.update(_told(allowance))
                 if scope["path"].startswith(self._private_path):
                     headers["Cache-Control"] = "no-store"
             await send(message)
@@ -89,6 +99,14 @@ class RequestContext:
                     status=status,
                     duration_ms=round((time.perf_counter() - started_at) * 1000, 1),
                 )
+
+
+def _told(allowance: Allowance) -> dict[str, str]:
+    """draft-ietf-httpapi-ratelimit-headers-10, §3 and §4."""
+    return {
+        "RateLimit-Policy": f'"{allowance.policy}";q={allowance.quota};w={allowance.window_s}',
+        "RateLimit": f'"{allowance.policy}";r={allowance.remaining};t={allowance.reset_s}',
+    }
 
 
 class Guard:

@@ -14,12 +14,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.core.settings_rules import base_url, listed, path_prefix, problems_of
+from app.core.settings_rules import base_url, listed, path_prefix, problems_of, rate
 
 NO_SECRET = SecretStr("")
 
 BaseUrl = Annotated[str, AfterValidator(base_url)]
 Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[str, AfterValidator(rate)]
 
 
 class ConfigurationError(Exception):
@@ -88,6 +89,11 @@ class Settings(BaseSettings):
     jwt_expire_minutes: Count = 60
     jwt_issuer: str = ""
     jwt_audience: str = "authenticated"
+
+    #: Requests of one user, and attempts to sign in from one address and with one e-mail.
+    rate_limit_user: Rate = "1200/minute"
+    rate_limit_login_address: Rate = "30/minute"
+    rate_limit_login_email: Rate = "10/minute"
 
     event_retention_days: Count = 7
 

@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import limits
 from pydantic import BeforeValidator
 
 if TYPE_CHECKING:
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 #: RFC 7518 §3.2: a key for HS256 has at least the size of the hash.
 MIN_HS256_SECRET_BYTES = 32
 TRANSACTION_POOLER_PORT = 6543
+
+#: The value of a rate limit that is not kept.
+OFF = "off"
 
 _REQUIRED = {
     "database_url": "the PostgreSQL to use, as postgresql://user:password@host:5432/name",
@@ -23,6 +27,17 @@ _REQUIRED = {
 }
 _KEYS = ("suna_api_key", "supabase_anon_key", "supabase_service_key")
 _CALLED_URLS = ("suna_api_url", "supabase_url", "supabase_jwks_url")
+
+
+def rate(value: str) -> str:
+    """`600/minute`, `20 per 5 minutes`, or `off`."""
+    if value.strip().lower() == OFF:
+        return OFF
+    try:
+        limits.parse(value)
+    except ValueError:
+        raise ValueError(f"must be like 600/minute, or {OFF}") from None
+    return value
 
 
 def problems_of(settings: "Settings") -> list[str]:

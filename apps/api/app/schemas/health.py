@@ -50,6 +50,15 @@ class Sockets(Answer):
     connections: int = Field(description="Open WebSockets of this process.")
 
 
+class RateLimiting(Answer):
+    """`unhealthy`: nothing is counted for the moment; requests pass, sign-ins do not."""
+
+    status: Literal["healthy", "unhealthy"]
+    storage: Literal["memory", "redis"] = Field(
+        description="`memory`: each process counts for itself."
+    )
+
+
 class Queue(Answer):
     """Jobs of all processes; without workers nothing runs."""
 
@@ -67,6 +76,7 @@ class Services(Answer):
     redis: Service | None = Field(
         default=None, exclude_if=lambda redis: redis is None, description="Only with REDIS_URL."
     )
+    rate_limits: RateLimiting
     queue: Queue
     websocket: Sockets
 

@@ -20,6 +20,7 @@ from app.domain.events import Event, ExecutionLog
 from app.domain.execution import Execution
 from app.domain.idempotency import Once, StoredAnswer
 from app.domain.notifications import Notification
+from app.domain.rates import Allowance
 from app.domain.reports import (
     EventSpan,
     ExecutionFilters,
@@ -75,6 +76,21 @@ class IdentityProvider(Protocol):
 class TokenVerifier(Protocol):
     async def verify(self, token: str) -> Identity:
         """Check an access token locally. Raises InvalidToken, AuthUnavailable (no key known)."""
+
+
+class RateLimits(Protocol):
+    """How often one may ask."""
+
+    async def user(self, user_id: UUID) -> Allowance | None:
+        """Count a request of a user; what is left, or None where that is not limited or cannot be
+        counted. Raises RateLimited."""
+
+    async def login(self, email: str, client_ip: str | None) -> None:
+        """Count an attempt to sign in. Raises RateLimited, LoginLimitUnavailable."""
+
+    @property
+    def breaker(self) -> BreakerState:
+        """Whether whoever counts is asked at all right now."""
 
 
 class AgentDirectory(Protocol):

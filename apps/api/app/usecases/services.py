@@ -10,6 +10,7 @@ from app.usecases.ports import (
     LiveOutput,
     LiveStream,
     NewId,
+    RateLimits,
     Reachable,
     Suna,
     Templates,
@@ -28,6 +29,7 @@ class Services:
     redis: Reachable | None
     identity: IdentityProvider
     tokens: TokenVerifier
+    rates: RateLimits
     live: LiveStream
     output: LiveOutput
     limits: Limits

@@ -58,6 +58,7 @@ async def an_api(
             suna=SimpleNamespace(health=suna, breaker=BreakerState.CLOSED),
             redis=redis and SimpleNamespace(ping=redis),
             identity=SimpleNamespace(health=supabase, breaker=BreakerState.CLOSED),
+            rates=SimpleNamespace(breaker=BreakerState.CLOSED),
             live=SimpleNamespace(connections=23),
             clock=lambda: NOW,
         )
@@ -89,6 +90,7 @@ async def test_everything_well(api: httpx2.AsyncClient) -> None:
         "database": "healthy",
         "suna_backend": "healthy",
         "supabase": "healthy",
+        "rate_limits": "healthy",
         "queue": "unhealthy",
         "websocket": "healthy",
     }
@@ -110,6 +112,7 @@ async def test_services_as_specified() -> None:
             "database": {"status": "healthy"},
             "suna_backend": {"status": "healthy", "breaker": "closed"},
             "supabase": {"status": "healthy", "breaker": "closed"},
+            "rate_limits": {"status": "healthy", "storage": "memory"},
             "queue": {"status": "healthy", "pending": 4, "running": 2, "workers": 1},
             "websocket": {"status": "healthy", "connections": 23},
         },

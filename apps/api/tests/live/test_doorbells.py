@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from app.infra.websocket import hub as hub_module
 from app.infra.websocket.bus import PostgresListener, PostgresOutput
 from app.infra.websocket.hub import Hub
 from app.usecases.ports import Subscription
+from tests.ports import a_free_port
 
 T = TypeVar("T")
 
@@ -78,13 +78,6 @@ async def over_redis(database_url: str, redis_url: str) -> AsyncIterator[Node]:
         ):
             yield Node(db, hub, publisher, listening)
         await redis.aclose()
-
-
-def a_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from renum.models import FINAL
 from renum.resources import Agents, Executions, Teams
 from renum.session import Session
 
-_BETWEEN_CHANGES_S = 0.05
+_BETWEEN_CHANGES_S = 0.1
 #: After the last change, for who is still away.
 _CATCH_UP_S = 30.0
 _RUN_S = 300.0

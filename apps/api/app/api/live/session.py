@@ -27,6 +27,7 @@ from app.api.live.handshake import (
 from app.common.asgi import TEXTS
 from app.core.settings import Settings
 from app.domain.errors import NotFound, Unauthenticated, Unavailable
+from app.domain.rates import RateLimited
 from app.domain.reports import ExecutionReport
 from app.domain.users import Identity
 from app.domain.watching import (
@@ -104,6 +105,10 @@ class Session:
         )
         self._identity = await self._verify(given.token)
         structlog.contextvars.bind_contextvars(user_id=str(self._identity.user.id))
+        try:
+            await self._services.rates.user(self._identity.user.id)
+        except RateLimited as error:
+            raise Close(TOO_MANY, error.code) from None
         try:
             await self._follow(given.last_event_id)
         except ResyncRequired as error:

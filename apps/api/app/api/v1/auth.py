@@ -8,6 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from app.api.deps import ClientIp, CurrentIdentity, CurrentUser, Services
 from app.api.errors import problem
 from app.domain.errors import Unauthenticated
+from app.domain.rates import LoginLimitUnavailable, RateLimited
 from app.domain.users import (
     AmbiguousRefreshToken,
     AuthRateLimited,
@@ -45,11 +46,14 @@ _refresh_bearer = HTTPBearer(
         UserBanned,
         AuthRateLimited,
         LoginUnavailable,
+        RateLimited,
+        LoginLimitUnavailable,
         AuthUnavailable,
     ),
 )
 async def login(body: Login, services: Services, client_ip: ClientIp) -> Session:
     """Sign in with e-mail and password."""
+    await services.rates.login(body.email, client_ip)
     return await services.identity.login(
         body.email, body.password, captcha_token=body.captcha_token, client_ip=client_ip
     )

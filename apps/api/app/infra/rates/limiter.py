@@ -1,0 +1,114 @@
+"""Rate limits by moving windows, with the library `limits`: in memory, or in Redis for all."""
+
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import structlog
+from limits import RateLimitItem
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+from limits.errors import StorageError
+from redis.asyncio import ConnectionPool
+
+from app.common.breaker import Breaker, BreakerOpen, BreakerState
+from app.domain.rates import Allowance, LoginLimitUnavailable, RateLimited
+
+_log = structlog.get_logger(__name__)
+
+_CONNECT_S = 1.0
+_COMMAND_S = 1.0
+
+
+@asynccontextmanager
+async def redis_storage(url: str) -> AsyncIterator[RedisStorage]:
+    """Connects when it is needed. Several processes, and other programs, may share a Redis."""
+    pool = ConnectionPool.from_url(
+        url, socket_connect_timeout=_CONNECT_S, socket_timeout=_COMMAND_S
+    )
+    try:
+        yield RedisStorage(
+            f"async+{url}",
+            implementation="redispy",
+            wrap_exceptions=True,
+            key_prefix="renum:rates",
+            connection_pool=pool,  # type: ignore[arg-type]  # it is documented, and not typed
+        )
+    finally:
+        await pool.aclose()
+
+
+class RateLimits:
+    """The `RateLimits` port. A limit that is None is not kept."""
+
+    def __init__(
+        self,
+        storage: MemoryStorage | RedisStorage,
+        *,
+        user: RateLimitItem | None,
+        login_address: RateLimitItem | None,
+        login_email: RateLimitItem | None,
+    ) -> None:
+        self._limiter = MovingWindowRateLimiter(storage)
+        self._user = user
+        self._login_address = login_address
+        self._login_email = login_email
+        self._breaker = Breaker("rate limits")
+
+    @property
+    def breaker(self) -> BreakerState:
+        return self._breaker.state
+
+    async def user(self, user_id: UUID) -> Allowance | None:
+        if self._user is None:
+            return None
+        try:
+            return await self._take("user", self._user, str(user_id))
+        except _Uncounted:
+            return None  # open: reading must not depend on a counter
+
+    async def login(self, email: str, client_ip: str | None) -> None:
+        try:
+            if self._login_address and client_ip:
+                await self._take("login-address", self._login_address, client_ip)
+            if self._login_email:
+                # No e-mail address is kept, only what it becomes.
+                known_as = hashlib.sha256(email.strip().casefold().encode()).hexdigest()
+                await self._take("login-email", self._login_email, known_as)
+        except _Uncounted:
+            # Closed: guessing passwords must not be free while the counter is away.
+            raise LoginLimitUnavailable(
+                "Attempts to sign in cannot be counted right now; try again in a moment."
+            ) from None
+
+    async def _take(self, policy: str, item: RateLimitItem, whose: str) -> Allowance:
+        try:
+            permit = self._breaker.admit()
+        except BreakerOpen as error:
+            raise _Uncounted from error
+        try:
+            taken = await self._limiter.hit(item, policy, whose)
+            stats = await self._limiter.get_window_stats(item, policy, whose)
+            permit.succeeded()
+        except StorageError as error:
+            permit.failed()
+            _log.warning("requests cannot be counted", reason=str(error.__cause__ or error))
+            raise _Uncounted from error
+        finally:
+            permit.release()
+        allowance = Allowance(
+            policy=policy,
+            quota=item.amount,
+            window_s=item.get_expiry(),
+            remaining=max(0, stats.remaining),
+            reset_s=max(0, round(stats.reset_time - time.time())),
+        )
+        if not taken:
+            raise RateLimited(allowance)
+        return allowance
+
+
+class _Uncounted(Exception):
+    """Whoever counts is away."""
