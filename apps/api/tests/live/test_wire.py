@@ -1,21 +1,24 @@
 """Our WebSocket protocol: many texts in one write, and no client that is waited for in vain."""
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 
 from app.common.asgi import TEXTS
 from app.infra.websocket import wire
-from app.infra.websocket.wire import WebSocketProtocol, framed
+from app.infra.websocket.wire import WRITE_BYTES, WebSocketProtocol, framed
 from tests.serving import running
 
 
@@ -108,6 +111,73 @@ def test_a_client_that_takes_nothing_makes_the_sender_wait() -> None:
         client.socket.close()
 
 
+def test_what_is_written_without_waiting_fits_one_write() -> None:
+    """More of it waits with its watcher, where it is counted, and not in the transport."""
+    taken: list[bool] = []
+    ended = threading.Event()
+
+    async def handler(websocket: WebSocket) -> None:
+        write = websocket.scope["extensions"][TEXTS]["write"]
+        half = b"x" * (WRITE_BYTES // 2)
+        taken.extend([write([half, b"end"]), write([half, half, b"lost"]), write([half * 3])])
+        await send(websocket, [b"end"])
+        ended.set()
+
+    with serving(handler) as url, connect(url, max_size=None) as client:
+        received = [len(client.recv(10)) for _ in range(4)]
+    assert ended.wait(20)
+    assert taken == [True, False, True]
+    assert received == [WRITE_BYTES // 2, 3, WRITE_BYTES // 2 * 3, 3]
+
+
+def test_pings_of_a_client_that_takes_nothing_are_not_all_answered() -> None:
+    """Of those that came meanwhile the last is: as RFC 6455 has it, §5.5.3."""
+    waiting: list[int] = []
+    full, pinged = threading.Event(), threading.Event()
+
+    async def handler(websocket: WebSocket) -> None:
+        transport = websocket.scope["extensions"][TEXTS]["write"].__self__.transport
+        await send_until_held(websocket)
+        before = transport.get_write_buffer_size()
+        full.set()
+        await websocket.receive_text()  # comes after the pings
+        waiting.append(transport.get_write_buffer_size() - before)
+        pinged.set()
+        with suppress(WebSocketDisconnect):
+            await websocket.receive_text()
+
+    with serving(handler) as url, connect(url, max_queue=1, ping_interval=None) as client:
+        assert full.wait(20)
+        pongs = [client.ping(f"{n:0120d}") for n in range(1_000)]
+        client.send("these were all")
+        assert pinged.wait(20)
+        assert waiting == [0]
+        reader = threading.Thread(target=lambda: list(client), daemon=True)
+        reader.start()
+        assert pongs[-1].wait(20)
+        client.close()
+        reader.join(20)
+
+
+def test_a_close_that_comes_with_a_ping_is_answered() -> None:
+    """Also when what was sent before is still on its way."""
+    full = threading.Event()
+
+    async def handler(websocket: WebSocket) -> None:
+        await send_until_held(websocket)
+        full.set()
+        with suppress(WebSocketDisconnect):
+            await websocket.receive_text()
+
+    with serving(handler) as url, connect(url, max_queue=1, ping_interval=None) as client:
+        assert full.wait(20)
+        frames = [Frame(Opcode.PING, b"are you there"), Frame(Opcode.CLOSE, b"\x03\xe8")]
+        client.socket.sendall(b"".join(frame.serialize(mask=True) for frame in frames))
+        for _ in client:
+            pass
+        assert client.close_code == 1000
+
+
 def test_who_is_gone_is_noticed_by_the_sender() -> None:
     gone = threading.Event()
 
@@ -123,6 +193,29 @@ def test_who_is_gone_is_noticed_by_the_sender() -> None:
         with connect(url) as client:
             client.recv(10)
         assert gone.wait(20)
+
+
+def test_nothing_is_kept_of_those_who_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "LINGER_S", 3_600.0)
+    connections: list[weakref.ref[WebSocketProtocol]] = []
+
+    async def handler(websocket: WebSocket) -> None:
+        write = websocket.scope["extensions"][TEXTS]["write"]
+        connections.append(weakref.ref(write.__self__))
+        del write
+        with suppress(WebSocketDisconnect):
+            await websocket.receive_text()
+
+    with serving(handler) as url:
+        for _ in range(20):
+            with connect(url):
+                pass
+        give_up_at = time.monotonic() + 20
+        while any(connection() for connection in connections):
+            assert time.monotonic() < give_up_at
+            gc.collect()
+            time.sleep(0.05)
+    assert len(connections) == 20
 
 
 def test_what_was_written_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

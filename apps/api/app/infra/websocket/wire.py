@@ -45,6 +45,10 @@ _framed_once = lru_cache(maxsize=512)(_frame)
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """A connection; needs deflate to be off, as frames are made without regard to it."""
 
+    _cut_off_timer: asyncio.TimerHandle | None = None
+    #: The answer to the last ping that came while the client took nothing.
+    _pong = b""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         # What the system holds for a slow client is old by the time it is read, and was never
@@ -52,13 +56,19 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._cut_off_timer is not None:
+            self._cut_off_timer.cancel()  # it would keep all that belongs to the connection
+
     async def run_asgi(self) -> None:
         self.scope["extensions"][TEXTS] = {"write": self.write}
         try:
             await super().run_asgi()
         finally:
-            # What the transport still holds is for a client that may never take it.
-            self.loop.call_later(LINGER_S, self._cut_off)
+            if not self.disconnected:
+                # What the transport still holds is for a client that may never take it.
+                self._cut_off_timer = self.loop.call_later(LINGER_S, self._cut_off)
 
     async def send(self, message: Any) -> None:  # noqa: ANN401  the extension is not in its types
         texts: Sequence[bytes] | None = message.get("texts")
@@ -78,12 +88,30 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def write(self, texts: Sequence[bytes]) -> bool:
         """Send texts without waiting; False, with nothing sent, to a client that does not keep up
-        or is gone."""
+        or is gone, and when they are more than one write holds."""
         if not (self.writable.is_set() and self._is_open):
+            return False
+        if len(texts) > 1 and sum(map(len, texts)) > WRITE_BYTES:
             return False
         for piece in _pieces(texts):
             self.transport.write(piece)
         return True
+
+    def handle_ping(self) -> None:
+        # Answers to pings come together with those to all else that was read at once.
+        if self.close_sent:
+            self.conn.data_to_send()  # nobody waits for an answer any more
+        elif self.writable.is_set() or self.conn.state is not State.OPEN:
+            super().handle_ping()
+        elif pongs := self.conn.data_to_send():
+            # Only the last needs an answer (RFC 6455, §5.5.3), and many would pile up without end.
+            self._pong = pongs[-1]
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._pong and self._is_open:
+            self.transport.write(self._pong)
+        self._pong = b""
 
     @property
     def _is_open(self) -> bool:
