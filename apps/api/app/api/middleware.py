@@ -36,9 +36,17 @@ def middleware(settings: Settings) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["Authorization", "Idempotency-Key", "Last-Event-ID", REQUEST_ID],
+            allow_headers=[
+                "Authorization",
+                "Idempotency-Key",
+                "If-Match",
+                "If-None-Match",
+                "Last-Event-ID",
+                REQUEST_ID,
+            ],
             expose_headers=[
                 REQUEST_ID,
+                "ETag",
                 "Idempotency-Replayed",
                 "Location",
                 "RateLimit",

@@ -7,6 +7,7 @@ Every error Renum answers with, by what the caller can do about it.
     ├── Forbidden             known, but not allowed
     ├── NotFound              does not exist, or belongs to somebody else
     ├── Conflict              well-formed, but the current state forbids it
+    ├── OutOfDate             the caller knows an older state than the current one
     ├── Gone                  it existed, and is kept no longer
     ├── Invalid               understood, but a value cannot be accepted; says where
     ├── LimitReached          too much, too fast
@@ -55,6 +56,10 @@ class NotFound(RenumError):
 
 class Conflict(RenumError):
     """Well-formed, but the current state forbids it."""
+
+
+class OutOfDate(RenumError):
+    """The caller knows an older state than the current one."""
 
 
 class Gone(RenumError):

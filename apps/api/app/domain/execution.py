@@ -60,6 +60,8 @@ class Execution:
     user_id: UUID
     team_id: UUID
     team_name: str
+    #: Of the team when it began; None for executions from before there were versions.
+    team_version: int | None
     plan: Plan
     prompt: str
     context: dict[str, object]
@@ -110,6 +112,7 @@ class Execution:
             user_id=team.user_id,
             team_id=team.id,
             team_name=team.name,
+            team_version=team.version,
             plan=plan,
             prompt=prompt,
             context=context,
@@ -148,6 +151,7 @@ class Execution:
             user_id=self.user_id,
             team_id=self.team_id,
             team_name=self.team_name,
+            team_version=self.team_version,
             plan=self.plan,
             prompt=self.prompt,
             context=self.context,

@@ -18,6 +18,7 @@ class ExecutionSummary:
     id: UUID
     team_id: UUID
     team_name: str
+    team_version: int | None
     status: ExecutionStatus
     progress: Progress
     created_at: datetime

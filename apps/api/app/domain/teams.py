@@ -11,7 +11,7 @@ from uuid import UUID
 from annotated_types import Interval, Len
 
 from app.domain.conditions import Condition
-from app.domain.errors import Conflict, Invalid, NotFound, Problem
+from app.domain.errors import Conflict, Invalid, NotFound, OutOfDate, Problem
 from app.domain.templates import MAX_TEMPLATE
 
 KEY_PATTERN = r"^[a-z0-9][a-z0-9_-]*$"
@@ -104,6 +104,19 @@ class AgentDraft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TeamVersion:
+    """A team as it was from one change to the next."""
+
+    version: int
+    name: str
+    description: str | None
+    workflow_type: WorkflowType
+    status: TeamStatus
+    agents: tuple[TeamAgent, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TeamSummary:
     """A team in a list."""
 
@@ -180,6 +193,17 @@ class TeamNotFound(NotFound):
 
     def __init__(self, team_id: UUID) -> None:
         super().__init__(f"There is no team {team_id}.")
+
+
+class VersionMismatch(OutOfDate):
+    """Somebody has changed the team since you read it; read it again, and decide anew."""
+
+    code = "version_mismatch"
+    title = "The team has changed"
+
+    def __init__(self, team: "Team") -> None:
+        self.extras = {"version": team.version}
+        super().__init__(f"The team is at version {team.version} by now; read it again.")
 
 
 class TeamNotActive(Conflict):

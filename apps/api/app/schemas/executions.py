@@ -50,6 +50,7 @@ class ExecutionSummaryAnswer(Answer):
     execution_id: UUID = Field(validation_alias="id")
     team_id: UUID
     team_name: str
+    team_version: int | None = Field(description="Of the team when this began; see its `versions`.")
     status: ExecutionStatus
     created_at: datetime
     started_at: datetime = Field(description="While pending: when it was accepted.")

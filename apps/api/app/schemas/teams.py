@@ -97,6 +97,23 @@ class TeamAnswer(TeamSummaryAnswer):
     agents: list[TeamAgentAnswer]
 
 
+class TeamVersionAnswer(Answer):
+    """A team as it was from one change to the next."""
+
+    version: int
+    name: str
+    description: str | None
+    workflow_type: WorkflowType
+    status: TeamStatus
+    agents: list[TeamAgentAnswer]
+    created_at: datetime
+
+
+class TeamVersionsAnswer(Answer):
+    versions: list[TeamVersionAnswer]
+    pagination: Pagination
+
+
 class TeamsAnswer(Answer):
     teams: list[TeamSummaryAnswer]
     pagination: Pagination

@@ -31,7 +31,7 @@ from app.domain.reports import (
     Stuck,
 )
 from app.domain.results import AgentResult, Attachment, RemoteStop
-from app.domain.teams import Team, TeamSummary
+from app.domain.teams import Team, TeamSummary, TeamVersion
 from app.domain.templates import TemplateUse
 from app.domain.texts import TextField
 from app.domain.users import Identity, Session
@@ -206,6 +206,9 @@ class Teams(Protocol):
     async def page(
         self, page: Page, *, user_id: UUID, search: str | None
     ) -> Paged[TeamSummary]: ...
+
+    async def versions(self, page: Page, team_id: UUID, *, user_id: UUID) -> Paged[TeamVersion]:
+        """Newest first. Raises TeamNotFound."""
 
 
 class Executions(Protocol):

@@ -1,6 +1,6 @@
 """Teams: a team is saved only when it could be run."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -17,7 +17,9 @@ from app.domain.teams import (
     TeamHasRunningExecutions,
     TeamStatus,
     TeamSummary,
+    TeamVersion,
     UnknownAgent,
+    VersionMismatch,
     WorkflowType,
     place_agents,
 )
@@ -101,12 +103,14 @@ async def update_team(
     *,
     user_id: UUID,
     changes: TeamChanges,
+    if_match: Collection[str] | None,
     now: datetime,
 ) -> Team:
     """
     Change what is named; running executions keep the plan they began with.
 
-    Raises TeamNotFound and everything that `create_team` does.
+    *if_match* are the versions that may be changed; None means any. Raises TeamNotFound,
+    VersionMismatch, and everything that `create_team` does.
     """
     await get_team(db, team_id, user_id=user_id)  # a stranger learns nothing about Suna's agents
     agents = None
@@ -116,6 +120,7 @@ async def update_team(
     async with db.transaction() as tx:
         await tx.events.lock(user_id)
         team = await tx.teams.get(team_id, user_id=user_id)
+        _check_version(team, if_match)
         team = replace(
             team,
             name=changes.name or team.name,
@@ -132,15 +137,32 @@ async def update_team(
     return team
 
 
-async def delete_team(db: Database, team_id: UUID, *, user_id: UUID) -> None:
-    """Raises TeamNotFound, TeamHasRunningExecutions. Its executions stay readable."""
+async def delete_team(
+    db: Database, team_id: UUID, *, user_id: UUID, if_match: Collection[str] | None
+) -> None:
+    """Raises TeamNotFound, VersionMismatch, TeamHasRunningExecutions. Its executions stay
+    readable."""
     async with db.transaction() as tx:
         await tx.events.lock(user_id)
         team = await tx.teams.get(team_id, user_id=user_id)
+        _check_version(team, if_match)
         if unfinished := await tx.executions.unfinished_of_team(team_id):
             raise TeamHasRunningExecutions(unfinished)
         await _tell(tx, team, "deleted")
         await tx.teams.delete(team_id, user_id=user_id)
+
+
+async def list_versions(
+    db: Database, page: Page, team_id: UUID, *, user_id: UUID
+) -> Paged[TeamVersion]:
+    """What a team was like, newest first. Raises TeamNotFound."""
+    async with db.reading() as tx:
+        return await tx.teams.versions(page, team_id, user_id=user_id)
+
+
+def _check_version(team: Team, if_match: Collection[str] | None) -> None:
+    if if_match is not None and str(team.version) not in if_match:
+        raise VersionMismatch(team)
 
 
 async def _tell(tx: Transaction, team: Team, action: str) -> None:

@@ -1,11 +1,14 @@
 """The committed OpenAPI and AsyncAPI documents are those of the code."""
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from app.api.live.asyncapi import asyncapi
 from app.core.settings import Settings
+from app.domain.errors import RenumError
 from app.main import create_app
 from app.schemas.live import Said
 from tests.asyncapi import Contract
@@ -72,3 +75,17 @@ def test_a_message_that_breaks_the_contract_is_noticed() -> None:
         contract.check("socket", json.dumps({**good, **change}))
         assert bool(contract.broken) == bool(problem)
         assert problem in " ".join(contract.broken)
+
+
+def test_every_code_of_an_error_is_explained() -> None:
+    """In docs/errors.md: clients branch on it, and people look it up."""
+
+    def below(kind: type[RenumError]) -> Iterator[type[RenumError]]:
+        for child in kind.__subclasses__():
+            yield child
+            yield from below(child)
+
+    explained = set(re.findall(r"^### (\w+)$", (DOCS / "errors.md").read_text(), re.MULTILINE))
+    codes = {c.code for c in below(RenumError) if hasattr(c, "code") and c.__module__[:4] == "app."}
+    assert len(codes) > 30
+    assert codes - explained == set()

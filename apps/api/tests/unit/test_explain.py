@@ -25,6 +25,7 @@ def report_of(execution: Execution, queue_position: int | None = None) -> Execut
         id=execution.id,
         team_id=execution.team_id,
         team_name=execution.team_name,
+        team_version=1,
         status=execution.status,
         progress=execution.progress,
         created_at=execution.created_at,

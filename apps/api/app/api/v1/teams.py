@@ -1,12 +1,13 @@
 """Teams (specification §3)."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api.deps import Agents, CurrentUser, PageQuery, Services
 from app.api.errors import problem
+from app.api.etags import IfMatch, IfNoneMatch, MalformedIfMatch, etag_of
 from app.api.idempotency import ONCE_PROBLEMS, MayRepeat, response_of
 from app.domain.agents import SunaRefused, SunaUnavailable
 from app.domain.errors import Invalid
@@ -19,17 +20,25 @@ from app.domain.teams import (
     TeamNotActive,
     TeamNotFound,
     UnknownAgent,
+    VersionMismatch,
 )
 from app.domain.workflow import WorkflowHasCycle
 from app.schemas.base import Text
 from app.schemas.executions import ExecuteTeam, ExecutionAnswer
 from app.schemas.paging import Pagination
 from app.schemas.plans import PlanAnswer, PlanRequest
-from app.schemas.teams import CreateTeam, TeamAnswer, TeamsAnswer, UpdateTeam
+from app.schemas.teams import (
+    CreateTeam,
+    TeamAnswer,
+    TeamsAnswer,
+    TeamVersionsAnswer,
+    UpdateTeam,
+)
 from app.usecases import executions, plans, teams
 
 router = APIRouter(prefix="/teams", tags=["Teams"])
 
+_UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "You have this version."}}
 _SAVING = (Invalid, UnknownAgent, WorkflowHasCycle, SunaRefused, SunaUnavailable)
 
 
@@ -75,7 +84,9 @@ async def create_team(
         now=services.clock(),
         idempotent=idempotent,
     )
-    return response_of(idempotent.answer(team))
+    answered = response_of(idempotent.answer(team))
+    answered.headers["ETag"] = etag_of(team.version)
+    return answered
 
 
 @router.post("/validate", response_model=PlanAnswer, responses=problem(*_SAVING))
@@ -95,15 +106,49 @@ async def validate_team(
     )
 
 
-@router.get("/{team_id}", response_model=TeamAnswer, responses=problem(TeamNotFound))
-async def get_team(team_id: UUID, user: CurrentUser, services: Services) -> Team:
-    """Get a team with its agents."""
-    return await teams.get_team(services.db, team_id, user_id=user.id)
+@router.get(
+    "/{team_id}", response_model=TeamAnswer, responses={**problem(TeamNotFound), **_UNCHANGED}
+)
+async def get_team(
+    team_id: UUID,
+    user: CurrentUser,
+    services: Services,
+    response: Response,
+    if_none_match: IfNoneMatch,
+) -> Team | Response:
+    """Get a team with its agents; `ETag` is its version."""
+    team = await teams.get_team(services.db, team_id, user_id=user.id)
+    tag = {"ETag": etag_of(team.version)}
+    if str(team.version) in if_none_match:
+        return Response(status_code=304, headers=tag)
+    response.headers.update(tag)
+    return team
 
 
-@router.put("/{team_id}", response_model=TeamAnswer, responses=problem(TeamNotFound, *_SAVING))
+@router.get(
+    "/{team_id}/versions", response_model=TeamVersionsAnswer, responses=problem(TeamNotFound)
+)
+async def list_team_versions(
+    team_id: UUID, user: CurrentUser, services: Services, page: PageQuery
+) -> dict[str, object]:
+    """List what a team was like after each change, newest first; executions name theirs."""
+    found = await teams.list_versions(services.db, page, team_id, user_id=user.id)
+    return {"versions": found.items, "pagination": Pagination.of(page, found.total)}
+
+
+@router.put(
+    "/{team_id}",
+    response_model=TeamAnswer,
+    responses=problem(TeamNotFound, VersionMismatch, MalformedIfMatch, *_SAVING),
+)
 async def update_team(
-    team_id: UUID, body: UpdateTeam, user: CurrentUser, agents: Agents, services: Services
+    team_id: UUID,
+    body: UpdateTeam,
+    user: CurrentUser,
+    agents: Agents,
+    services: Services,
+    response: Response,
+    if_match: IfMatch,
 ) -> Team:
     """Change what is named; running executions keep the plan they began with."""
     changes = teams.TeamChanges(
@@ -114,7 +159,7 @@ async def update_team(
         status=body.status,
         agents=None if body.agents is None else [a.draft() for a in body.agents],
     )
-    return await teams.update_team(
+    team = await teams.update_team(
         services.db,
         agents,
         services.templates.examine,
@@ -122,16 +167,23 @@ async def update_team(
         team_id,
         user_id=user.id,
         changes=changes,
+        if_match=if_match,
         now=services.clock(),
     )
+    response.headers["ETag"] = etag_of(team.version)
+    return team
 
 
 @router.delete(
-    "/{team_id}", status_code=204, responses=problem(TeamNotFound, TeamHasRunningExecutions)
+    "/{team_id}",
+    status_code=204,
+    responses=problem(TeamNotFound, VersionMismatch, MalformedIfMatch, TeamHasRunningExecutions),
 )
-async def delete_team(team_id: UUID, user: CurrentUser, services: Services) -> None:
+async def delete_team(
+    team_id: UUID, user: CurrentUser, services: Services, if_match: IfMatch
+) -> None:
     """Delete a team; its executions stay readable."""
-    await teams.delete_team(services.db, team_id, user_id=user.id)
+    await teams.delete_team(services.db, team_id, user_id=user.id, if_match=if_match)
 
 
 @router.post("/{team_id}/plan", response_model=PlanAnswer, responses=problem(TeamNotFound))

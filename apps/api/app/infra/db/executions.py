@@ -61,10 +61,11 @@ class ExecutionStore:
             """
             INSERT INTO renum.executions (id, user_id, team_id, team_name, status, input, config,
                 plan, progress, created_at, started_at, deadline_at, estimated_completion, seq,
-                retry_of, first_event_id)
+                retry_of, team_version, first_event_id)
             VALUES (%(id)s, %(user_id)s, %(team_id)s, %(team_name)s, %(status)s, %(input)s,
                 %(config)s, %(plan)s, %(progress)s, %(created_at)s, %(started_at)s,
                 %(deadline_at)s, %(estimated_completion)s, %(seq)s, %(retry_of)s,
+                %(team_version)s,
                 (SELECT last_id - %(events)s + 1 FROM renum.event_heads
                   WHERE user_id = %(user_id)s))
             """,
@@ -78,6 +79,7 @@ class ExecutionStore:
                 "plan": Jsonb(execution.plan),
                 "created_at": execution.created_at,
                 "retry_of": execution.retry_of,
+                "team_version": execution.team_version,
                 "events": len(changes.events),
             },
         )
@@ -238,6 +240,7 @@ class ExecutionStore:
             user_id=row["user_id"],
             team_id=row["team_id"],
             team_name=row["team_name"],
+            team_version=row["team_version"],
             plan=_plan.validate_python(row["plan"]),
             prompt=row["input"]["prompt"],
             context=row["input"]["context"],

@@ -29,7 +29,7 @@ TEXT_PIECE = 1024 * 1024
 _config = TypeAdapter(ExecutionConfig)
 
 _SUMMARY: LiteralString = """
-    e.id, e.team_id, e.team_name, e.status, e.progress, e.created_at, e.started_at,
+    e.id, e.team_id, e.team_name, e.team_version, e.status, e.progress, e.created_at, e.started_at,
     e.completed_at, e.cancelled_at, e.deadline_at, e.estimated_completion, e.error_code,
     e.error_message, e.retry_of,
     CASE WHEN e.status = 'pending' THEN (

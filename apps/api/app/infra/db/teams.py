@@ -17,6 +17,7 @@ from app.domain.teams import (
     TeamNotFound,
     TeamStatus,
     TeamSummary,
+    TeamVersion,
     WorkflowType,
 )
 from app.infra.db.connection import Connection, Row
@@ -46,6 +47,7 @@ class TeamStore:
             _values(team),
         )
         await self._add_agents(team)
+        await self._keep_version(team)
 
     async def get(self, team_id: UUID, *, user_id: UUID) -> Team:
         cursor = await self._connection.execute(
@@ -76,6 +78,7 @@ class TeamStore:
             "DELETE FROM renum.team_agents WHERE team_id = %s", (team.id,)
         )
         await self._add_agents(team)
+        await self._keep_version(team)
 
     async def delete(self, team_id: UUID, *, user_id: UUID) -> None:
         await self._connection.execute(
@@ -107,6 +110,40 @@ class TeamStore:
             items = tuple(_summary(row) for row in await rows.fetchall())
             total = await count.fetchone()
         return Paged(items, total["n"] if total else 0)
+
+    async def versions(self, page: Page, team_id: UUID, *, user_id: UUID) -> Paged[TeamVersion]:
+        async with self._connection.pipeline():
+            team = await self._connection.execute(
+                "SELECT version FROM renum.teams WHERE id = %s AND user_id = %s", (team_id, user_id)
+            )
+            rows = await self._connection.execute(
+                """
+                SELECT v.* FROM renum.team_versions v WHERE team_id = %s
+                 ORDER BY version DESC LIMIT %s OFFSET %s
+                """,
+                (team_id, page.limit, page.offset),
+            )
+            count = await self._connection.execute(
+                "SELECT count(*) AS n FROM renum.team_versions WHERE team_id = %s", (team_id,)
+            )
+            if await team.fetchone() is None:
+                raise TeamNotFound(team_id)
+            items = tuple(_version(row) for row in await rows.fetchall())
+            total = await count.fetchone()
+        return Paged(items, total["n"] if total else 0)
+
+    async def _keep_version(self, team: Team) -> None:
+        await self._connection.execute(
+            """
+            INSERT INTO renum.team_versions
+            SELECT t.id, t.version, t.name, t.description, t.workflow_type, t.status,
+                   (SELECT jsonb_agg(a ORDER BY a.position) FROM renum.team_agents a
+                     WHERE a.team_id = t.id),
+                   t.updated_at
+              FROM renum.teams t WHERE t.id = %s
+            """,
+            (team.id,),
+        )
 
     async def _add_agents(self, team: Team) -> None:
         async with self._connection.cursor() as cursor:
@@ -170,6 +207,18 @@ def _team(row: Row) -> Team:
         version=row["version"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+    )
+
+
+def _version(row: Row) -> TeamVersion:
+    return TeamVersion(
+        version=row["version"],
+        name=row["name"],
+        description=row["description"],
+        workflow_type=WorkflowType(row["workflow_type"]),
+        status=TeamStatus(row["status"]),
+        agents=tuple(_agent(agent) for agent in row["agents"]),
+        created_at=row["created_at"],
     )
 
 
