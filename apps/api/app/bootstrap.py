@@ -22,6 +22,7 @@ from app.infra.templates.jinja import JinjaTemplates
 from app.infra.websocket.bus import PostgresListener, PostgresOutput
 from app.infra.websocket.doorbell import Listener
 from app.infra.websocket.hub import Hub
+from app.usecases.api_keys import TokensAndKeys
 from app.usecases.limits import Limits, SunaLimit
 from app.usecases.services import Services
 
@@ -68,14 +69,18 @@ async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
             templates=JinjaTemplates(),
             redis=redis,
             identity=supabase.identity,
-            tokens=supabase.tokens,
+            tokens=TokensAndKeys(db, supabase.tokens, _now),
             rates=rates,
             live=hub,
             output=output,
             limits=_limits(settings),
-            clock=lambda: datetime.now(UTC),
+            clock=_now,
             new_id=uuid7,
         )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _rates(settings: Settings, counters: MemoryStorage | RedisStorage) -> RateLimits:

@@ -13,7 +13,7 @@ from app.api.errors import add_error_handlers
 from app.api.idempotency import replay
 from app.api.middleware import middleware
 from app.api.openapi import DocumentedApi
-from app.api.v1 import agents, auth, events, executions, notifications, teams
+from app.api.v1 import agents, api_keys, auth, events, executions, notifications, teams
 from app.bootstrap import bootstrap
 from app.common.tasks import background
 from app.core.settings import Settings
@@ -33,6 +33,7 @@ Every error is `application/problem+json` (RFC 9457); branch on its `code`.
 """
 TAGS = [
     {"name": "Authentication", "description": "Sign in, stay signed in, sign out."},
+    {"name": "API keys", "description": "For machines that act in a user's name."},
     {"name": "Agents", "description": "Suna's agents, which teams are made of."},
     {"name": "Teams", "description": "Agents that work together, and how."},
     {"name": "Executions", "description": "Runs of teams: progress, results, logs."},
@@ -83,7 +84,7 @@ def create_app(
     app.add_exception_handler(Replayed, replay)
     app.include_router(health.router)
     app.include_router(metrics.router)
-    for module in (auth, agents, teams, executions, events, notifications):
+    for module in (auth, api_keys, agents, teams, executions, events, notifications):
         app.include_router(module.router, prefix=settings.api_prefix)
     return app
 

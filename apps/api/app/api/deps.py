@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 
 from app.api.client_ip import client_ip
 from app.api.openapi import ACCESS_TOKEN
+from app.api.scopes import check_scope
 from app.common.paging import Page
 from app.core.settings import Settings
 from app.domain.errors import Unauthenticated
@@ -20,7 +21,7 @@ _bearer = HTTPBearer(
     auto_error=False,
     scheme_name=ACCESS_TOKEN,
     bearerFormat="JWT",
-    description="The `access_token` of `POST /auth/login` or `POST /auth/refresh`.",
+    description="The `access_token` of `POST /auth/login` or `POST /auth/refresh`, or an API key.",
 )
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
@@ -42,9 +43,12 @@ CurrentSettings = Annotated[Settings, Depends(_settings)]
 
 async def _identity(connection: HTTPConnection, services: Services, bearer: Bearer) -> Identity:
     if bearer is None:
-        raise Unauthenticated("Send an access token, as Authorization: Bearer <access_token>.")
+        raise Unauthenticated(
+            "Send an access token or an API key, as Authorization: Bearer <token>."
+        )
     identity = await services.tokens.verify(bearer.credentials)
     structlog.contextvars.bind_contextvars(user_id=str(identity.user.id))
+    check_scope(connection, identity)
     # Told in the headers of whatever is answered.
     connection.state.allowance = await services.rates.user(identity.user.id)
     return identity

@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.api.errors import PROBLEM_JSON, documented_response, example
 from app.api.kinds import BodyTooLarge, InternalError, MalformedJson, status_of
+from app.domain.api_keys import InsufficientScope
 from app.domain.errors import Invalid, RenumError, Unauthenticated
 from app.domain.rates import RateLimited
 from app.domain.users import AuthUnavailable, InvalidToken
@@ -60,7 +61,7 @@ def _complete(operation: dict[str, Any]) -> None:
 
 def _errors_of_its_form(operation: dict[str, Any]) -> Iterator[type[RenumError]]:
     if any(ACCESS_TOKEN in scheme for scheme in operation.get("security", ())):
-        yield from (Unauthenticated, InvalidToken, RateLimited, AuthUnavailable)
+        yield from (Unauthenticated, InvalidToken, InsufficientScope, RateLimited, AuthUnavailable)
     if "requestBody" in operation:
         yield from (BodyTooLarge, MalformedJson)
     if "requestBody" in operation or "parameters" in operation:

@@ -19,12 +19,15 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """A verified access token."""
+    """A verified access token, or API key."""
 
     user: User
     session_id: UUID | None
+    #: When it has to be verified anew; a token ends then.
     expires_at: datetime
     token: str
+    #: What an API key may do; None for a person who has signed in, who may do everything.
+    scopes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from uuid import UUID
 from app.common.breaker import BreakerState
 from app.common.paging import Page, Paged
 from app.domain.agents import Agent, AgentListing, Answer, RunRef, RunState
+from app.domain.api_keys import ApiKey
 from app.domain.events import Event, ExecutionLog
 from app.domain.execution import Execution
 from app.domain.idempotency import Once, StoredAnswer
@@ -75,7 +76,8 @@ class IdentityProvider(Protocol):
 
 class TokenVerifier(Protocol):
     async def verify(self, token: str) -> Identity:
-        """Check an access token locally. Raises InvalidToken, AuthUnavailable (no key known)."""
+        """Who the bearer of an access token or of an API key is. Raises InvalidToken,
+        AuthUnavailable (no key known), DatabaseUnavailable."""
 
 
 class RateLimits(Protocol):
@@ -380,6 +382,23 @@ class IdempotencyKeys(Protocol):
         """Delete what is older; how many those were."""
 
 
+class ApiKeys(Protocol):
+    """Keys of users; their secrets are known by hash only."""
+
+    async def add(self, key: ApiKey, secret_hash: bytes) -> None: ...
+
+    async def count(self, user_id: UUID) -> int: ...
+
+    async def find(self, secret_hash: bytes) -> ApiKey | None: ...
+
+    async def used(self, key_id: UUID, *, now: datetime) -> None: ...
+
+    async def page(self, page: Page, *, user_id: UUID) -> Paged[ApiKey]: ...
+
+    async def delete(self, key_id: UUID, *, user_id: UUID) -> None:
+        """Raises ApiKeyNotFound."""
+
+
 class Jobs(Protocol):
     """The queue; what is enqueued commits with the rest of the transaction."""
 
@@ -418,6 +437,8 @@ class Transaction(Protocol):
     def notifications(self) -> Notifications: ...
     @property
     def events(self) -> Events: ...
+    @property
+    def api_keys(self) -> ApiKeys: ...
     @property
     def idempotency(self) -> IdempotencyKeys: ...
     @property

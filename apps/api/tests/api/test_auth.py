@@ -201,7 +201,7 @@ async def test_without_a_token(api: httpx2.AsyncClient, method: str, path: str) 
         answer,
         code="unauthenticated",
         title="Authentication required",
-        detail="Send an access token, as Authorization: Bearer <access_token>.",
+        detail="Send an access token or an API key, as Authorization: Bearer <token>.",
     )
 
 

@@ -13,7 +13,7 @@ INTERNAL_ERROR = 1011
 RESTARTING = 1012
 TRY_AGAIN = 1013
 UNAUTHENTICATED = 4401
-FORBIDDEN_ORIGIN = 4403
+FORBIDDEN = 4403
 AUTHENTICATION_TIMEOUT = 4408
 TOO_MANY = 4429
 
@@ -38,7 +38,7 @@ def check_origin(headers: Headers, settings: Settings) -> None:
     """Browsers say whose page connects; others say nothing. Raises Close."""
     origin = headers.get("origin")
     if origin is not None and origin not in settings.cors_origins:
-        raise Close(FORBIDDEN_ORIGIN, "origin not allowed")
+        raise Close(FORBIDDEN, "origin not allowed")
 
 
 async def credentials(

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from app.api.live.handshake import (
     ABUSE,
     AUTHENTICATION_TIMEOUT,
+    FORBIDDEN,
     RESTARTING,
     TOO_MANY,
     TRY_AGAIN,
@@ -24,8 +25,10 @@ from app.api.live.handshake import (
     Close,
     credentials,
 )
+from app.api.scopes import check_scope
 from app.common.asgi import TEXTS
 from app.core.settings import Settings
+from app.domain.api_keys import InsufficientScope
 from app.domain.errors import NotFound, Unauthenticated, Unavailable
 from app.domain.rates import RateLimited
 from app.domain.reports import ExecutionReport
@@ -79,6 +82,7 @@ class Session:
         "_settings",
         "_socket",
         "_subscription",
+        "_verification",
         "_writing",
     )
 
@@ -93,6 +97,7 @@ class Session:
         self._ending: Close
         self._beat_timer: asyncio.TimerHandle
         self._expiry_timer: asyncio.TimerHandle
+        self._verification: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Until the client leaves (WebSocketDisconnect) or is to go (Close)."""
@@ -136,11 +141,15 @@ class Session:
 
     async def _verify(self, token: str) -> Identity:
         try:
-            return await self._services.tokens.verify(token)
+            identity = await self._services.tokens.verify(token)
+            check_scope(self._socket, identity)
+        except InsufficientScope as error:
+            raise Close(FORBIDDEN, error.code) from None
         except Unauthenticated as error:
             raise Close(UNAUTHENTICATED, error.code) from None
         except Unavailable as error:
             raise Close(TRY_AGAIN, error.code) from None
+        return identity
 
     async def _follow(self, after: int | None) -> None:
         live, user_id = self._services.live, self._identity.user.id
@@ -175,6 +184,8 @@ class Session:
         finally:
             self._beat_timer.cancel()
             self._expiry_timer.cancel()
+            if self._verification is not None:
+                self._verification.cancel()
 
     # --- what goes on at the same time ------------------------------------------------------
 
@@ -254,14 +265,29 @@ class Session:
 
     def _watch_expiry(self) -> None:
         """Say so a minute ahead, and end the session with its token."""
-        self._expiry_timer = self._before_expiry(EXPIRY_WARNING_S, self._warn)
+        if self._identity.scopes is None:
+            self._expiry_timer = self._before_expiry(EXPIRY_WARNING_S, self._warn)
+        else:
+            self._expiry_timer = self._before_expiry(0, self._expire)
 
     def _warn(self) -> None:
         self._subscription.say(TokenExpiring(expires_at=self._identity.expires_at).as_message())
         self._expiry_timer = self._before_expiry(0, self._expire)
 
     def _expire(self) -> None:
-        self._end(Close(UNAUTHENTICATED, "token expired"))
+        if self._identity.scopes is None:
+            self._end(Close(UNAUTHENTICATED, "token expired"))
+        else:
+            self._verification = asyncio.create_task(self._verify_key())
+
+    async def _verify_key(self) -> None:
+        """An API key is no token that ends, but it may have been deleted."""
+        try:
+            self._identity = await self._verify(self._identity.token)
+        except Close as close:
+            self._end(close)
+        else:
+            self._watch_expiry()
 
     def _before_expiry(self, seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
         left = (self._identity.expires_at - self._services.clock()).total_seconds() - seconds

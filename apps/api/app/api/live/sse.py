@@ -11,13 +11,13 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message as AsgiMessage
 from starlette.types import Send
 
-from app.domain.errors import Unavailable
+from app.domain.errors import Unauthenticated, Unavailable
 from app.domain.events import ExecutionStatusUpdate
 from app.domain.progress import ExecutionStatus
 from app.domain.users import Identity
 from app.domain.watching import Message, SlowWatcher, StoredEvent
 from app.schemas.live import Connected, Heartbeat, Said, StreamEnd, TokenExpiring
-from app.usecases.ports import Clock, Subscription
+from app.usecases.ports import Clock, Subscription, TokenVerifier
 
 _log = structlog.get_logger(__name__)
 
@@ -54,6 +54,7 @@ class EventStream(StreamingResponse):
 async def told(
     subscription: Subscription,
     identity: Identity,
+    tokens: TokenVerifier,
     clock: Clock,
     *,
     execution_id: UUID | None = None,
@@ -71,7 +72,8 @@ async def told(
     warned = False
     while True:
         left_s = (identity.expires_at - clock()).total_seconds()
-        expiry_s = left_s if warned else left_s - EXPIRY_WARNING_S
+        is_key = identity.scopes is not None
+        expiry_s = left_s if warned or is_key else left_s - EXPIRY_WARNING_S
         try:
             async with asyncio.timeout(max(0.0, min(HEARTBEAT_S, expiry_s))):
                 messages = await subscription.next()
@@ -79,6 +81,11 @@ async def told(
             if expiry_s > HEARTBEAT_S:
                 last = subscription.last_event_id
                 yield _event(Heartbeat(last_event_id=last), last)
+            elif is_key:
+                try:
+                    identity = await tokens.verify(identity.token)  # it may have been deleted
+                except (Unauthenticated, Unavailable):
+                    return
             elif warned:
                 return
             else:

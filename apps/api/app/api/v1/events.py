@@ -86,7 +86,7 @@ async def follow_events(
     subscription = await exits.enter_async_context(
         services.live.subscribe(user_id, after=after, interest=interest)
     )
-    return EventStream(told(subscription, identity, services.clock))
+    return EventStream(told(subscription, identity, services.tokens, services.clock))
 
 
 @router.get(
@@ -120,7 +120,9 @@ async def follow_execution_events(
     subscription = await exits.enter_async_context(
         services.live.subscribe(user_id, after=after, interest=interest)
     )
-    return EventStream(told(subscription, identity, services.clock, execution_id=execution_id))
+    return EventStream(
+        told(subscription, identity, services.tokens, services.clock, execution_id=execution_id)
+    )
 
 
 def _page(page: watching.EventPage) -> Response:

@@ -13,6 +13,7 @@ from pydantic_core import from_json, to_json
 
 from app.domain.errors import DatabaseUnavailable
 from app.domain.execution_errors import Fenced
+from app.infra.db.api_keys import ApiKeyStore
 from app.infra.db.capacity import CapacityStore
 from app.infra.db.connection import Connection
 from app.infra.db.events import EventStore
@@ -83,6 +84,7 @@ class PostgresTransaction:
         self.capacity = CapacityStore(connection)
         self.reports = ReportStore(connection)
         self.notifications = NotificationStore(connection)
+        self.api_keys = ApiKeyStore(connection)
         self.idempotency = IdempotencyStore(connection)
         self.jobs = JobStore(connection)
 

@@ -47,7 +47,13 @@ class ConnectedSuna:
     def agents(self, identity: Identity) -> SunaAgentDirectory:
         if not self._forwards:
             return SunaAgentDirectory(self._http, self._lists.of(None))
-        http = self._http.acting_as(RequestToken(identity.token))
+        # An API key of Renum's is none of Suna's business.
+        credential = (
+            RequestToken(identity.token)
+            if identity.scopes is None
+            else MintedToken(identity.user.id, self._mint)
+        )
+        http = self._http.acting_as(credential)
         return SunaAgentDirectory(http, self._lists.of(identity.user.id))
 
     @property
