@@ -81,7 +81,7 @@ async def test_a_team_that_runs_is_changed_but_not_deleted(world: World) -> None
     execution = await world.begin(team)
     driving = asyncio.create_task(world.engine.drive(execution.id))
     with pytest.raises(TeamHasRunningExecutions):
-        await delete_team(world.db, team.id, user_id=team.user_id)
+        await delete_team(world.db, team.id, user_id=team.user_id, if_match=None)
     changed = await update_team(
         world.db,
         _NoDirectory(),
@@ -90,6 +90,7 @@ async def test_a_team_that_runs_is_changed_but_not_deleted(world: World) -> None
         team.id,
         user_id=team.user_id,
         changes=TeamChanges(name="Another name"),
+        if_match=None,
         now=now(),
     )
     assert changed.version == 2
@@ -97,7 +98,7 @@ async def test_a_team_that_runs_is_changed_but_not_deleted(world: World) -> None
     await driving
     report = await world.report(execution)
     assert (report.status, report.team_name) == ("completed", team.name)
-    await delete_team(world.db, team.id, user_id=team.user_id)
+    await delete_team(world.db, team.id, user_id=team.user_id, if_match=None)
     assert (await world.report(execution)).status == "completed"
 
 
