@@ -148,21 +148,48 @@ async def test_a_stopping_worker_hands_its_executions_over(stack: Stack) -> None
     assert len(stack.runtime.starts) == 2
 
 
+async def _die_with_a_job(connection: psycopg.AsyncConnection) -> int:
+    """A worker that died leaves a job in doing, and a heart that stands still; its id."""
+    await connection.execute("SET search_path TO renum")
+    cursor = await connection.execute(
+        """
+        INSERT INTO procrastinate_workers (last_heartbeat)
+        VALUES (now() - interval '1 minute') RETURNING id
+        """
+    )
+    ((worker_id,),) = await cursor.fetchall()
+    await connection.execute("SELECT procrastinate_fetch_job_v2(NULL, %s)", (worker_id,))
+    return int(worker_id)
+
+
 async def test_the_executions_of_a_dead_worker_are_taken_over(stack: Stack) -> None:
-    """A worker that died leaves a job in doing, and a heart that stands still."""
     execution = await stack.submit()
     async with await psycopg.AsyncConnection.connect(stack.url, autocommit=True) as connection:
-        await connection.execute("SET search_path TO renum")
-        cursor = await connection.execute(
-            """
-            INSERT INTO procrastinate_workers (last_heartbeat)
-            VALUES (now() - interval '1 minute') RETURNING id
-            """
-        )
-        (worker_id,) = await cursor.fetchone() or (None,)
-        await connection.execute("SELECT procrastinate_fetch_job_v2(NULL, %s)", (worker_id,))
+        await _die_with_a_job(connection)
     async with background(stack.worker().run(), name="rescuer"):
         await stack.until(execution, "completed")
+
+
+async def test_of_jobs_for_the_same_thing_one_is_taken_over(stack: Stack) -> None:
+    """What was repeated while the first time still went on, and what waits once more already."""
+    async with await psycopg.AsyncConnection.connect(stack.url, autocommit=True) as connection:
+        execution = await stack.submit()
+        worker_id = await _die_with_a_job(connection)
+        async with stack.db.transaction() as tx:
+            await tx.jobs.drive(execution.id)
+        await connection.execute(
+            """
+            INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock, status, worker_id)
+            SELECT 'of nobody here', 'again', 'again', 'doing', %s FROM generate_series(1, 2)
+            """,
+            (worker_id,),
+        )
+        async with background(stack.worker().run(), name="rescuer"):
+            await stack.until(execution, "completed")
+        cursor = await connection.execute(
+            "SELECT status::text FROM procrastinate_jobs WHERE task_name = 'again'"
+        )
+        assert await cursor.fetchall() == [("todo",)]
 
 
 async def test_a_drive_that_breaks_is_tried_again(stack: Stack) -> None:

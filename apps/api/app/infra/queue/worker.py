@@ -30,15 +30,26 @@ MAX_STOP_TRIES = 60
 UPKEEP_CONCURRENCY = 20
 
 # One statement, so that two rescuers never take the same job, nor one that was taken meanwhile.
+# Under a queueing lock, which each of our jobs has, one job waits at most: where another one
+# waits already, or is put back, the same is done by that one.
 _RESCUE = """
 WITH stalled AS (
-    SELECT job.id FROM renum.procrastinate_jobs job
+    SELECT job.id, job.queueing_lock FROM renum.procrastinate_jobs job
       LEFT JOIN renum.procrastinate_workers w ON w.id = job.worker_id
      WHERE job.status = 'doing'
        AND (w.id IS NULL OR w.last_heartbeat < now() - make_interval(secs => %s))
        FOR UPDATE OF job SKIP LOCKED
+), put_back AS (
+    SELECT DISTINCT ON (queueing_lock) id FROM stalled
+     WHERE NOT EXISTS (
+        SELECT FROM renum.procrastinate_jobs waiting
+         WHERE waiting.status = 'todo' AND waiting.queueing_lock = stalled.queueing_lock
+     )
+), dropped AS (
+    DELETE FROM renum.procrastinate_jobs
+     WHERE id IN (SELECT id FROM stalled) AND id NOT IN (SELECT id FROM put_back)
 )
-SELECT id, renum.procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM stalled
+SELECT id, renum.procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM put_back
 """
 # A retried job does not ring by itself.
 _RING = """
