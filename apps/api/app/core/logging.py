@@ -22,8 +22,10 @@ _SECRET_NAMES = re.compile(
 _SECRET_LOOKS = (
     # A JWT, whole or cut off.
     (re.compile(r"eyJ[\w-]{8,}(\.[\w-]*){0,2}"), REDACTED),
-    # Keys of Supabase and Suna.
-    (re.compile(r"\b(sb_secret|sk)_\w+"), REDACTED),
+    # Keys of Supabase, of Suna, and our own.
+    (re.compile(r"\b(sb_secret|sk|rk)_[\w-]+"), REDACTED),
+    # In an address, where old front ends put it.
+    (re.compile(r"([?&](?:access_|refresh_)?token=)[^&\s\"']+", re.IGNORECASE), rf"\1{REDACTED}"),
     (re.compile(r"\bBearer\s+[\w.~+/=-]+", re.IGNORECASE), f"Bearer {REDACTED}"),
     # The password of postgresql://user:password@host
     (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), rf"\1{REDACTED}@"),
@@ -70,6 +72,8 @@ def configure_logging(level: str, *, for_people: bool, stream: TextIO | None = N
     root.setLevel(level)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+    # At DEBUG it writes every frame and every header of a WebSocket.
+    logging.getLogger("uvicorn.error").setLevel(max(root.level, logging.INFO))
     # Our middleware writes the access log, with the route instead of the path.
     logging.getLogger("uvicorn.access").disabled = True
     structlog.configure(
