@@ -19,6 +19,7 @@ from app.infra.redis.bus import connect as connect_redis
 from app.infra.suna.connect import connect as connect_suna
 from app.infra.supabase.connect import connect as connect_supabase
 from app.infra.templates.jinja import JinjaTemplates
+from app.infra.webhooks.sender import connect as connect_webhooks
 from app.infra.websocket.bus import PostgresListener, PostgresOutput
 from app.infra.websocket.doorbell import Listener
 from app.infra.websocket.hub import Hub
@@ -50,6 +51,9 @@ async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
             else MemoryStorage()
         )
         rates = _rates(settings, counters)
+        webhooks = await stack.enter_async_context(
+            connect_webhooks(allow_private=settings.webhooks_allow_private)
+        )
         hub = Hub(db, max_per_user=settings.ws_max_sockets_per_user)
         listener: Listener
         output: PostgresOutput | RedisPublisher
@@ -73,6 +77,7 @@ async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
             rates=rates,
             live=hub,
             output=output,
+            webhooks=webhooks,
             limits=_limits(settings),
             clock=_now,
             new_id=uuid7,

@@ -40,6 +40,8 @@ def development_stack(settings: Settings, *, speed: float = 1.0) -> Iterator[Set
         filled: dict[str, object] = {}
         if "cors_origins" not in settings.model_fields_set:
             filled["cors_origins"] = ("http://localhost:3000",)
+        if "webhooks_allow_private" not in settings.model_fields_set:
+            filled["webhooks_allow_private"] = True  # whoever develops receives them here
         sandbox = None
         if not (settings.suna_api_url and settings.supabase_url):
             # It starts while the database does.

@@ -13,7 +13,7 @@ from app.api.errors import add_error_handlers
 from app.api.idempotency import replay
 from app.api.middleware import middleware
 from app.api.openapi import DocumentedApi
-from app.api.v1 import agents, api_keys, auth, events, executions, notifications, teams
+from app.api.v1 import agents, api_keys, auth, events, executions, notifications, teams, webhooks
 from app.bootstrap import bootstrap
 from app.common.tasks import background
 from app.core.settings import Settings
@@ -39,6 +39,7 @@ TAGS = [
     {"name": "Executions", "description": "Runs of teams: progress, results, logs."},
     {"name": "Events", "description": "The log of what happens, live or page by page."},
     {"name": "Notifications", "description": "What ended while nobody watched."},
+    {"name": "Webhooks", "description": "Endpoints of yours, told when executions end."},
     {"name": "Health", "description": "Whether Renum and what it stands on are well."},
 ]
 
@@ -84,7 +85,7 @@ def create_app(
     app.add_exception_handler(Replayed, replay)
     app.include_router(health.router)
     app.include_router(metrics.router)
-    for module in (auth, api_keys, agents, teams, executions, events, notifications):
+    for module in (auth, api_keys, agents, teams, executions, events, notifications, webhooks):
         app.include_router(module.router, prefix=settings.api_prefix)
     return app
 

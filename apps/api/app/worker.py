@@ -12,10 +12,11 @@ from app.core.settings import Settings
 from app.domain.explain import CHECK_EVERY_S
 from app.infra.queue.worker import Periodic, QueueWorker
 from app.usecases.capacity import SunaCapacity
+from app.usecases.deliveries import Deliveries
 from app.usecases.engine import Engine
 from app.usecases.invariant import repair_stuck
 from app.usecases.remote_stop import stop_runs
-from app.usecases.retention import prune_events, prune_idempotency_keys
+from app.usecases.retention import prune_deliveries, prune_events, prune_idempotency_keys
 from app.usecases.services import Services
 
 
@@ -47,6 +48,14 @@ async def run_worker(settings: Settings, services: Services) -> None:
             services.db, services.suna.runtime, execution_id, now=services.clock(), last=last
         )
 
+    deliveries = Deliveries(
+        db=services.db,
+        sender=services.webhooks,
+        clock=services.clock,
+        new_id=services.new_id,
+        rng=SystemRandom(),
+    )
+
     async def repair() -> None:
         await repair_stuck(services.db, limits, now=services.clock())
 
@@ -56,15 +65,21 @@ async def run_worker(settings: Settings, services: Services) -> None:
     async def forget_events() -> None:
         await prune_events(services.db, before=services.clock() - settings.event_retention)
 
+    async def forget_deliveries() -> None:
+        await prune_deliveries(services.db, now=services.clock())
+
     worker = QueueWorker(
         settings.direct_url.get_secret_value(),
         drive=drive,
         stop_runs=stop,
+        deliver=deliveries.attempt,
         concurrency=settings.worker_concurrency,
         periodic=[
             Periodic("repair_stuck", f"* * * * * */{CHECK_EVERY_S}", repair),
             Periodic("prune_events", "17 * * * *", forget_events),
             Periodic("prune_idempotency_keys", "47 * * * *", forget_keys),
+            Periodic("repair_deliveries", "* * * * *", deliveries.repair),
+            Periodic("prune_deliveries", "32 * * * *", forget_deliveries),
         ],
     )
     async with AsyncExitStack() as stack:

@@ -24,6 +24,7 @@ _SECRET_LOOKS = (
     (re.compile(r"eyJ[\w-]{8,}(\.[\w-]*){0,2}"), REDACTED),
     # Keys of Supabase, of Suna, and our own.
     (re.compile(r"\b(sb_secret|sk|rk)_[\w-]+"), REDACTED),
+    (re.compile(r"\bwhsec_[\w+/=-]+"), REDACTED),
     # In an address, where old front ends put it.
     (re.compile(r"([?&](?:access_|refresh_)?token=)[^&\s\"']+", re.IGNORECASE), rf"\1{REDACTED}"),
     (re.compile(r"\bBearer\s+[\w.~+/=-]+", re.IGNORECASE), f"Bearer {REDACTED}"),

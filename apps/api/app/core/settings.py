@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     rate_limit_login_address: Rate = "30/minute"
     rate_limit_login_email: Rate = "10/minute"
 
+    #: Whether webhooks may go to addresses inside, and by plain http.
+    webhooks_allow_private: bool = False
+
     event_retention_days: Count = 7
 
     max_concurrent_executions: Count = 5

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from app.domain.notifications import NotificationType
+from app.domain.notifications import Notification, NotificationType
 from app.domain.progress import ExecutionStatus, Progress
 from app.domain.results import AgentStatus
 
@@ -94,6 +94,18 @@ class NewNotification:
     read: bool
     created_at: datetime
     data: dict[str, UUID]
+
+    @classmethod
+    def of(cls, notification: Notification) -> "NewNotification":
+        return cls(
+            id=notification.id,
+            type=notification.type,
+            title=notification.title,
+            message=notification.message,
+            read=notification.read,
+            created_at=notification.created_at,
+            data=notification.data,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

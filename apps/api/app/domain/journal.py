@@ -104,17 +104,7 @@ class Journal:
 
     def notify(self, notification: Notification) -> None:
         self.notifications.append(notification)
-        self.events.append(
-            NewNotification(
-                id=notification.id,
-                type=notification.type,
-                title=notification.title,
-                message=notification.message,
-                read=notification.read,
-                created_at=notification.created_at,
-                data=notification.data,
-            )
-        )
+        self.events.append(NewNotification.of(notification))
 
     def take(self) -> tuple[tuple[Event, ...], tuple[Notification, ...]]:
         """Everything since the last call."""

@@ -1,4 +1,4 @@
-"""What a person is told when an execution ends."""
+"""What a person is told when they are not watching."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +12,12 @@ class NotificationType(StrEnum):
     EXECUTION_COMPLETED = "execution_completed"
     EXECUTION_FAILED = "execution_failed"
     EXECUTION_CANCELLED = "execution_cancelled"
+    WEBHOOK_DISABLED = "webhook_disabled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """Made in the transaction that ends the execution."""
+    """Made in the transaction that makes it true, as the end of an execution."""
 
     id: UUID
     user_id: UUID
@@ -25,7 +26,7 @@ class Notification:
     message: str
     read: bool
     created_at: datetime
-    #: `execution_id` and `team_id`.
+    #: What it is about: `execution_id` and `team_id`, or `webhook_id`.
     data: dict[str, UUID]
 
 

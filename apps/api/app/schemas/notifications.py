@@ -17,7 +17,9 @@ class NotificationAnswer(Answer):
     message: str
     read: bool
     created_at: datetime
-    data: dict[str, UUID] = Field(description="`execution_id` and `team_id`.")
+    data: dict[str, UUID] = Field(
+        description="What it is about: `execution_id` and `team_id`, or `webhook_id`."
+    )
 
 
 class NotificationsAnswer(Answer):

@@ -17,6 +17,7 @@ from app.common.breaker import BreakerState
 from app.common.paging import Page, Paged
 from app.domain.agents import Agent, AgentListing, Answer, RunRef, RunState
 from app.domain.api_keys import ApiKey
+from app.domain.deliveries import Delivery, DeliveryStatus
 from app.domain.events import Event, ExecutionLog
 from app.domain.execution import Execution
 from app.domain.idempotency import Once, StoredAnswer
@@ -37,6 +38,7 @@ from app.domain.templates import TemplateUse
 from app.domain.texts import TextField
 from app.domain.users import Identity, Session
 from app.domain.watching import EVERYTHING, Interest, Message, StoredEvent
+from app.domain.webhooks import Webhook
 from app.usecases.limits import SunaLimit
 
 
@@ -313,6 +315,8 @@ class Reports(Protocol):
 
 
 class Notifications(Protocol):
+    async def add(self, notification: Notification) -> None: ...
+
     async def page(
         self, page: Page, *, user_id: UUID, unread_only: bool
     ) -> tuple[Paged[Notification], int]:
@@ -399,6 +403,70 @@ class ApiKeys(Protocol):
         """Raises ApiKeyNotFound."""
 
 
+class Webhooks(Protocol):
+    """
+    Endpoints, and what is on its way to them.
+
+    An execution that ends makes its deliveries itself. Whoever writes here has the user's lock,
+    so that nothing changes between a look and a write.
+    """
+
+    async def add(self, webhook: Webhook) -> None: ...
+
+    async def count(self, user_id: UUID) -> int: ...
+
+    async def get(self, webhook_id: UUID, *, user_id: UUID) -> Webhook:
+        """Raises WebhookNotFound."""
+
+    async def save(self, webhook: Webhook) -> None: ...
+
+    async def delete(self, webhook_id: UUID) -> None:
+        """With its deliveries."""
+
+    async def page(self, page: Page, *, user_id: UUID) -> Paged[Webhook]:
+        """Newest first."""
+
+    async def add_delivery(self, delivery: Delivery) -> None: ...
+
+    async def delivery(self, webhook_id: UUID, delivery_id: UUID, *, user_id: UUID) -> Delivery:
+        """Raises DeliveryNotFound."""
+
+    async def save_delivery(self, delivery: Delivery) -> None: ...
+
+    async def deliveries(
+        self, page: Page, webhook_id: UUID, *, user_id: UUID, status: DeliveryStatus | None
+    ) -> Paged[Delivery]:
+        """Newest first."""
+
+    async def pending(self, webhook_id: UUID, delivery_id: UUID) -> tuple[Webhook, Delivery] | None:
+        """A delivery that is to be attempted, and where; None when there is no such one."""
+
+    async def prune(self, before: datetime, *, limit: int) -> int:
+        """Delete what ended earlier, at most *limit*; how many those were."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookReply:
+    """What an endpoint answered, or why there is no answer."""
+
+    duration_ms: int
+    status_code: int | None
+    error: str | None
+    response: str | None = None
+    retry_after_s: int | None = None
+
+
+class WebhookSender(Protocol):
+    """Requests to addresses that users name, so to nothing that is not meant for them."""
+
+    def refusal(self, url: str) -> str | None:
+        """Why nothing would be sent to this URL whatever its name resolves to; None when it may
+        be."""
+
+    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> WebhookReply:
+        """One POST; it follows no redirect and raises nothing."""
+
+
 class Jobs(Protocol):
     """The queue; what is enqueued commits with the rest of the transaction."""
 
@@ -413,6 +481,12 @@ class Jobs(Protocol):
         """Make whoever drives the execution stop, and forget the job if nobody does yet."""
 
     async def stop_runs(self, execution_id: UUID) -> None: ...
+
+    async def deliver(self, delivery: Delivery) -> None:
+        """Have a delivery attempted when it is due."""
+
+    async def redeliver_lost(self, *, before: datetime) -> int:
+        """Have those attempted that were due earlier and that no job is for; how many."""
 
     async def stuck(self, *, running_limit: int, user_id: UUID | None = None) -> list[Stuck]:
         """What nothing moves, oldest first, at most 1,000, of one user or of all;
@@ -441,6 +515,8 @@ class Transaction(Protocol):
     def api_keys(self) -> ApiKeys: ...
     @property
     def idempotency(self) -> IdempotencyKeys: ...
+    @property
+    def webhooks(self) -> Webhooks: ...
     @property
     def jobs(self) -> Jobs: ...
 

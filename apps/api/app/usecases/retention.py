@@ -1,7 +1,7 @@
 """What is kept, and for how long."""
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.domain.idempotency import KEPT
 from app.usecases.ports import Database
@@ -10,12 +10,25 @@ logger = logging.getLogger(__name__)
 
 #: Rows that go in one statement: their locks are held for milliseconds.
 BATCH = 2_000
+#: The delivery log of webhooks.
+DELIVERIES_KEPT = timedelta(days=30)
 
 
 async def prune_idempotency_keys(db: Database, *, now: datetime) -> int:
     """Forget answers that are given again no longer; how many those were."""
     async with db.reading() as tx:
         return await tx.idempotency.prune(now - KEPT)
+
+
+async def prune_deliveries(db: Database, *, now: datetime) -> int:
+    """Forget deliveries that ended over 30 days ago; how many those were."""
+    pruned, more = 0, True
+    while more:
+        async with db.reading() as tx:
+            deleted = await tx.webhooks.prune(now - DELIVERIES_KEPT, limit=BATCH)
+        pruned += deleted
+        more = deleted == BATCH
+    return pruned
 
 
 async def prune_events(db: Database, *, before: datetime) -> int:

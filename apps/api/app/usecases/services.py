@@ -15,6 +15,7 @@ from app.usecases.ports import (
     Suna,
     Templates,
     TokenVerifier,
+    WebhookSender,
 )
 
 
@@ -32,6 +33,7 @@ class Services:
     rates: RateLimits
     live: LiveStream
     output: LiveOutput
+    webhooks: WebhookSender
     limits: Limits
     clock: Clock
     new_id: NewId

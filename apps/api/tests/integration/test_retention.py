@@ -128,7 +128,9 @@ async def test_a_worker_repeats_what_is_to_be_repeated(new_database: Callable[[]
 
     url = new_database()
     often = Periodic("often", "* * * * * */1", fail_the_first_time)
-    worker = QueueWorker(url, drive=never, stop_runs=never, concurrency=1, periodic=[often])
+    worker = QueueWorker(
+        url, drive=never, stop_runs=never, deliver=never, concurrency=1, periodic=[often]
+    )
     async with background(worker.run(), name="worker"), asyncio.timeout(30):
         await twice.wait()
     # It is no work that waits, whatever becomes of it.

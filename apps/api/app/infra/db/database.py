@@ -23,6 +23,7 @@ from app.infra.db.jobs import JobStore
 from app.infra.db.notifications import NotificationStore
 from app.infra.db.reports import ReportStore
 from app.infra.db.teams import TeamStore
+from app.infra.db.webhooks import WebhookStore
 from app.usecases.ports import QueueDepth
 
 #: Raised by renum.fenced() in the database.
@@ -86,6 +87,7 @@ class PostgresTransaction:
         self.notifications = NotificationStore(connection)
         self.api_keys = ApiKeyStore(connection)
         self.idempotency = IdempotencyStore(connection)
+        self.webhooks = WebhookStore(connection)
         self.jobs = JobStore(connection)
 
 

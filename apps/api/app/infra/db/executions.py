@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 
 from app.domain.agents import RunRef
+from app.domain.deliveries import ending
 from app.domain.events import ExecutionLog
 from app.domain.execution import Changes, Execution, ExecutionConfig
 from app.domain.execution_errors import ExecutionNotFound
@@ -23,6 +24,7 @@ from app.infra.db.events import EventStore
 from app.infra.db.notifications import NotificationStore
 from app.infra.db.results import SAVE_RESULT, result_of, result_values
 from app.infra.db.texts import copy_reused_texts, read_texts, save_texts
+from app.infra.db.webhooks import WebhookStore
 
 _plan = TypeAdapter(Plan)
 _config = TypeAdapter(ExecutionConfig)
@@ -103,7 +105,7 @@ class ExecutionStore:
                 await self._connection.execute(SAVE_RESULT, result_values(execution.id, result))
         if execution.retry_of is not None:
             await copy_reused_texts(self._connection, execution.id, of=execution.retry_of)
-        await self._write_story(execution.id, changes)
+        await self._write_story(execution, changes)
 
     async def claim(self, execution_id: UUID) -> Execution | None:
         cursor = await self._connection.execute(
@@ -153,7 +155,7 @@ class ExecutionStore:
         for result in changes.results:
             await self._connection.execute(SAVE_RESULT, result_values(execution.id, result))
         await save_texts(self._connection, execution.id, changes.texts)
-        await self._write_story(execution.id, changes)
+        await self._write_story(execution, changes)
 
     async def require_fence(self, execution: Execution) -> None:
         await self._connection.execute(
@@ -271,8 +273,8 @@ class ExecutionStore:
         row = await (await self._connection.execute(query, (id_,))).fetchone()
         return int(row["n"]) if row else 0
 
-    async def _write_story(self, execution_id: UUID, changes: Changes) -> None:
-        """Log lines and notifications; the events that tell of them are written by then."""
+    async def _write_story(self, execution: Execution, changes: Changes) -> None:
+        """Log lines, notifications and what webhooks are told; the events are written by then."""
         logs = [e for e in changes.events if isinstance(e, ExecutionLog)]
         if logs:
             await self._connection.execute(
@@ -283,7 +285,7 @@ class ExecutionStore:
                                            %s::uuid[]) AS l
                 """,
                 (
-                    execution_id,
+                    execution.id,
                     [line.seq for line in logs],
                     [line.timestamp for line in logs],
                     [line.level for line in logs],
@@ -293,6 +295,9 @@ class ExecutionStore:
             )
         for notification in changes.notifications:
             await NotificationStore(self._connection).add(notification)
+            await WebhookStore(self._connection).announce(
+                execution.user_id, ending(execution, notification)
+            )
 
 
 def _values(execution: Execution) -> Row:

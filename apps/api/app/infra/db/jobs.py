@@ -1,9 +1,11 @@
 """Puts jobs into Procrastinate's queue on our own connection, so that they commit with our rows."""
 
+from datetime import datetime
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from app.domain.deliveries import Delivery
 from app.domain.reports import JobState, Stuck, StuckKind
 from app.infra.db.connection import Connection
 from app.usecases.ports import QueueDepth
@@ -11,19 +13,23 @@ from app.usecases.ports import QueueDepth
 QUEUE = "executions"
 #: Short jobs that must not wait until executions end.
 UPKEEP = "upkeep"
+#: Requests to other people's servers, which may hang.
+WEBHOOKS = "webhooks"
 DRIVE = "drive_execution"
 STOP = "stop_runs"
+DELIVER = "deliver_webhook"
 #: A worker whose heart has not beaten for so many seconds is dead.
 DEAD_AFTER_S = 4.0
 
-# A job that waits already, perhaps for its next try, is due now and has all its tries before it.
+# A job that waits already, perhaps for its next try, is due when asked for now and has all its
+# tries before it.
 _DEFER = """
 WITH waiting AS (
-    UPDATE renum.procrastinate_jobs SET scheduled_at = NULL, attempts = 0
+    UPDATE renum.procrastinate_jobs SET scheduled_at = %(at)s, attempts = 0
      WHERE queueing_lock = %(lock)s AND status = 'todo' RETURNING 1
 )
 SELECT renum.procrastinate_defer_jobs_v1(ARRAY[
-    ROW(%(queue)s, %(task)s, %(priority)s, %(lock)s, %(lock)s, %(args)s, NULL)
+    ROW(%(queue)s, %(task)s, %(priority)s, %(lock)s, %(lock)s, %(args)s, %(at)s)
     ::renum.procrastinate_job_to_defer_v1
 ])
 WHERE NOT EXISTS (SELECT FROM waiting)
@@ -55,6 +61,22 @@ SELECT DISTINCT e.id, e.user_id, 'no_stop_job'
 """
 
 
+_DELIVERY_LOCK = f"'{DELIVER}:' || webhook_id || ':' || id"
+#: The job of a row of webhook_deliveries that is due, for procrastinate_defer_jobs_v1.
+JOB_OF_DELIVERY = f"""
+ROW('{WEBHOOKS}', '{DELIVER}', 0, {_DELIVERY_LOCK}, {_DELIVERY_LOCK},
+    jsonb_build_object('webhook_id', webhook_id, 'delivery_id', id), NULL)
+::renum.procrastinate_job_to_defer_v1
+"""
+_LOST_DELIVERIES = f"""
+SELECT renum.procrastinate_defer_jobs_v1(ARRAY[{JOB_OF_DELIVERY}])
+  FROM (SELECT webhook_id, id, {_DELIVERY_LOCK} AS job_lock FROM renum.webhook_deliveries
+         WHERE status = 'pending' AND next_attempt_at < %(before)s) overdue
+ WHERE NOT ({_HAS_JOB.format(lock="overdue.job_lock")})
+ LIMIT 1000
+"""
+
+
 class JobStore:
     """The `Jobs` port. The lock of a job keeps a second one for the same thing from running."""
 
@@ -62,10 +84,25 @@ class JobStore:
         self._connection = connection
 
     async def drive(self, execution_id: UUID, *, behind: int = 0) -> None:
-        await self._defer(QUEUE, DRIVE, execution_id, priority=-behind)
+        await self._defer_for(QUEUE, DRIVE, execution_id, priority=-behind)
 
     async def stop_runs(self, execution_id: UUID) -> None:
-        await self._defer(UPKEEP, STOP, execution_id, priority=0)
+        await self._defer_for(UPKEEP, STOP, execution_id, priority=0)
+
+    async def deliver(self, delivery: Delivery) -> None:
+        ids = {"webhook_id": str(delivery.webhook_id), "delivery_id": str(delivery.id)}
+        await self._defer(
+            queue=WEBHOOKS,
+            task=DELIVER,
+            priority=0,
+            lock=f"{DELIVER}:{delivery.webhook_id}:{delivery.id}",
+            args=ids,
+            at=delivery.next_attempt_at,
+        )
+
+    async def redeliver_lost(self, *, before: datetime) -> int:
+        cursor = await self._connection.execute(_LOST_DELIVERIES, {"before": before})
+        return len(await cursor.fetchall())
 
     async def state(self, execution_id: UUID) -> JobState:
         cursor = await self._connection.execute(
@@ -129,23 +166,44 @@ class JobStore:
                    (SELECT count(*) FROM renum.procrastinate_workers
                      WHERE last_heartbeat > now() - interval '10 seconds') AS workers
               FROM renum.procrastinate_jobs
-             WHERE status IN ('todo', 'doing')
+             WHERE status IN ('todo', 'doing') AND queue_name <> %(webhooks)s
                -- What is only repeated, under a lock of its own name, is no work that waits.
                AND queueing_lock IS DISTINCT FROM task_name
-            """
+            """,
+            {"webhooks": WEBHOOKS},
         )
         row = await cursor.fetchone()
         assert row is not None  # noqa: S101  an aggregate always has one row
         return QueueDepth(row["pending"], row["running"], row["workers"])
 
-    async def _defer(self, queue: str, task: str, execution_id: UUID, *, priority: int) -> None:
+    async def _defer_for(self, queue: str, task: str, execution_id: UUID, *, priority: int) -> None:
+        await self._defer(
+            queue=queue,
+            task=task,
+            priority=priority,
+            lock=f"{task}:{execution_id}",
+            args={"execution_id": str(execution_id)},
+            at=None,
+        )
+
+    async def _defer(
+        self,
+        *,
+        queue: str,
+        task: str,
+        priority: int,
+        lock: str,
+        args: dict[str, str],
+        at: datetime | None,
+    ) -> None:
         await self._connection.execute(
             _DEFER,
             {
                 "queue": queue,
                 "task": task,
                 "priority": priority,
-                "lock": f"{task}:{execution_id}",
-                "args": Jsonb({"execution_id": str(execution_id)}),
+                "lock": lock,
+                "args": Jsonb(args),
+                "at": at,
             },
         )

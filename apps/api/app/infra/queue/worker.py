@@ -17,7 +17,7 @@ from procrastinate.job_context import AbortReason
 from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 
-from app.infra.db.jobs import DEAD_AFTER_S, DRIVE, QUEUE, STOP, UPKEEP
+from app.infra.db.jobs import DEAD_AFTER_S, DELIVER, DRIVE, QUEUE, STOP, UPKEEP, WEBHOOKS
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,8 @@ POLL_S = 1.0
 MAX_STOP_TRIES = 60
 #: Short jobs that one process works on at once, beside the executions it drives.
 UPKEEP_CONCURRENCY = 20
+#: Webhooks that one process waits for at once.
+WEBHOOK_CONCURRENCY = 100
 
 # One statement, so that two rescuers never take the same job, nor one that was taken meanwhile.
 # Under a queueing lock, which each of our jobs has, one job waits at most: where another one
@@ -58,6 +60,7 @@ SELECT pg_notify('procrastinate_any_queue_v1', '{"type": "job_inserted", "job_id
 
 Drive = Callable[[UUID], Awaitable[None]]
 StopRuns = Callable[[UUID, bool], Awaitable[None]]
+Deliver = Callable[[UUID, UUID], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ class QueueWorker:
         *,
         drive: Drive,
         stop_runs: StopRuns,
+        deliver: Deliver,
         concurrency: int,
         periodic: Sequence[Periodic] = (),
     ) -> None:
@@ -121,6 +125,14 @@ class QueueWorker:
                 await self._until_database_answers()
                 raise
 
+        @self._app.task(name=DELIVER, queue=WEBHOOKS, retry=_Retry())
+        async def deliver_webhook(webhook_id: str, delivery_id: str) -> None:
+            try:
+                await deliver(UUID(webhook_id), UUID(delivery_id))
+            except Exception:
+                await self._until_database_answers()
+                raise
+
         for work in periodic:
             self._repeat(work)
 
@@ -139,6 +151,7 @@ class QueueWorker:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._work(QUEUE, self._concurrency))
                     group.create_task(self._work(UPKEEP, UPKEEP_CONCURRENCY))
+                    group.create_task(self._work(WEBHOOKS, WEBHOOK_CONCURRENCY))
             finally:
                 rescuer.cancel()
                 await asyncio.gather(rescuer, return_exceptions=True)
