@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.api.errors import PROBLEM_JSON, documented_response, example
 from app.api.kinds import BodyTooLarge, InternalError, MalformedJson, status_of
+from app.api.links import add_links
 from app.domain.api_keys import InsufficientScope
 from app.domain.errors import Invalid, RenumError, Unauthenticated
 from app.domain.rates import RateLimited
@@ -41,6 +42,7 @@ class DocumentedApi(FastAPI):
                 schemas.pop(name, None)
             for operation in _operations(document):
                 _complete(operation)
+            add_links(document)
         return document
 
 
@@ -50,6 +52,8 @@ def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _complete(operation: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _sendable(parameter["schema"])
     responses = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
@@ -57,6 +61,14 @@ def _complete(operation: dict[str, Any]) -> None:
         status = status_of(error)
         entry = responses.setdefault(str(status), documented_response(status))
         entry["content"][PROBLEM_JSON]["examples"].setdefault(error.code, example(error))
+
+
+def _sendable(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter's schema without the null that stands for leaving it out: none can be sent."""
+    choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
+    if len(choices) != 1:
+        return schema
+    return {**choices[0], **{k: v for k, v in schema.items() if k != "anyOf"}}
 
 
 def _errors_of_its_form(operation: dict[str, Any]) -> Iterator[type[RenumError]]:

@@ -24,6 +24,7 @@ from app.domain.progress import ExecutionStatus, Progress
 from app.domain.results import AgentResult, AgentStatus, RemoteStop
 from app.domain.retry import MAX_ATTEMPTS, Failure
 from app.domain.reuse import reusable, taken_over
+from app.domain.strict import Strict
 from app.domain.teams import OnFailure, Team
 from app.domain.texts import LongText, LongTexts, TextField
 from app.domain.workflow import Plan
@@ -37,9 +38,9 @@ class ExecutionConfig:
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  read by Pydantic, never written
 
-    timeout_minutes: Annotated[int, Interval(ge=1, le=1440)] = 30
-    parallel_limit: Annotated[int, Interval(ge=1, le=50)] = 3
-    retry_failed: bool = True
+    timeout_minutes: Annotated[int, Interval(ge=1, le=1440), Strict()] = 30
+    parallel_limit: Annotated[int, Interval(ge=1, le=50), Strict()] = 3
+    retry_failed: Annotated[bool, Strict()] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

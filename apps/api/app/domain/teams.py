@@ -12,6 +12,7 @@ from annotated_types import Interval, Len
 
 from app.domain.conditions import Condition
 from app.domain.errors import Conflict, Invalid, NotFound, OutOfDate, Problem
+from app.domain.strict import Strict
 from app.domain.templates import MAX_TEMPLATE
 
 KEY_PATTERN = r"^[a-z0-9][a-z0-9_-]*$"
@@ -67,7 +68,7 @@ class AgentConfig:
     #: Jinja2 text that makes the whole input, instead of `input_source`.
     input_template: Annotated[str, Len(1, MAX_TEMPLATE)] | None = None
     on_failure: OnFailure | None = None
-    timeout_minutes: Annotated[int, Interval(ge=1, le=1440)] | None = None
+    timeout_minutes: Annotated[int, Interval(ge=1, le=1440), Strict()] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from app.domain.api_keys import Scope
-from app.schemas.base import Answer, Request
+from app.schemas.base import Answer, Request, Timestamp
 from app.schemas.paging import Pagination
 
 
@@ -18,7 +18,7 @@ class CreateApiKey(Request):
         Field(examples=["Nightly report"]),
     ]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=3, examples=[["read"]])]
-    expires_at: AwareDatetime | None = Field(None, description="Never, when left out.")
+    expires_at: Timestamp | None = Field(None, description="Never, when left out.")
 
 
 class ApiKeyAnswer(Answer):

@@ -5,17 +5,28 @@ A request refuses fields it does not know (a typo must not pass silently) and te
 PostgreSQL cannot store; both wherever they stand, also in free-form objects.
 """
 
+import re
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import islice
 from math import isfinite
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Loc = tuple[str | int, ...]
 _Place = tuple[Any, str | int]
 _ENOUGH = 20
+_BEGINS_WITH_DATE = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]", re.ASCII)
 
 
 def storable(text: str) -> str:
@@ -24,6 +35,18 @@ def storable(text: str) -> str:
         raise problem
     return text
 
+
+def _as_text(value: object) -> object:
+    # Pydantic takes numbers for seconds since 1970, also where they stand in text.
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _BEGINS_WITH_DATE.match(value):
+        raise PydanticCustomError("datetime_parsing", "must be a date and time")
+    return value
+
+
+#: A moment as RFC 3339 writes it, with its time zone.
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_as_text)]
 
 #: Text from outside of a `Request`: query parameters and headers.
 Text = Annotated[str, AfterValidator(storable)]

@@ -29,9 +29,14 @@ Description = Annotated[str, StringConstraints(max_length=2_000)]
 class TeamAgentRequest(Request):
     """A place in a team."""
 
-    agent_id: UUID = Field(description="The agent's id at Suna; the same one may stand twice.")
+    agent_id: UUID = Field(
+        description="The agent's id at Suna; the same one may stand twice.",
+        examples=["5a4d0001-0000-4000-8000-000000000001"],
+    )
     role: Role = Role.MEMBER
-    order: int | None = Field(None, ge=0, le=10_000, description="Default: the place in the list.")
+    order: int | None = Field(
+        None, ge=0, le=10_000, strict=True, description="Default: the place in the list."
+    )
     key: str | None = Field(
         None,
         pattern=KEY_PATTERN,

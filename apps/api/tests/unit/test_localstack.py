@@ -77,6 +77,7 @@ def test_what_is_set_is_left_alone(folder: Path) -> None:
         suna_api_url="https://suna.example/api",
         supabase_url="https://ref.supabase.example",
         cors_origins=("https://app.example",),
+        webhooks_allow_private=False,
     )
     with development_stack(everything) as settings:
         assert settings == everything

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
-from pydantic import AwareDatetime
 
 from app.api.deps import CurrentUser, PageQuery, Services
 from app.api.errors import problem
@@ -23,6 +22,7 @@ from app.domain.progress import ExecutionStatus
 from app.domain.reports import ExecutionFilters, ExecutionReport
 from app.domain.teams import TeamNotActive, TeamNotFound
 from app.domain.texts import TextField
+from app.schemas.base import Timestamp
 from app.schemas.executions import (
     CancelledAnswer,
     ExecutionAnswer,
@@ -43,8 +43,8 @@ async def list_executions(
     page: PageQuery,
     team_id: UUID | None = None,
     status: Annotated[list[ExecutionStatus] | None, Query(description="Repeatable.")] = None,
-    created_after: AwareDatetime | None = None,
-    created_before: AwareDatetime | None = None,
+    created_after: Timestamp | None = None,
+    created_before: Timestamp | None = None,
 ) -> dict[str, object]:
     """List the caller's executions, newest first, without results and logs."""
     filters = ExecutionFilters(
