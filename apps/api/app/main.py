@@ -2,13 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from app import __version__
-from app.api import health, metrics
+from app.api import health, metrics, reference
 from app.api.errors import add_error_handlers
 from app.api.idempotency import replay
 from app.api.middleware import middleware
@@ -77,20 +76,19 @@ def create_app(
         generate_unique_id_function=_operation_id,
         # A redirect would send a body and a token once more, to wherever a proxy says.
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
-        swagger_ui_parameters=_SWAGGER,
     )
     app.state.settings = settings
     add_error_handlers(app)
     app.add_exception_handler(Replayed, replay)
     app.include_router(health.router)
     app.include_router(metrics.router)
+    app.include_router(reference.router)
+    app.mount(f"{reference.PATH}/assets", reference.assets)
     for module in (auth, api_keys, agents, teams, executions, events, notifications, webhooks):
         app.include_router(module.router, prefix=settings.api_prefix)
     return app
-
-
-_SWAGGER: dict[str, Any] = {"persistAuthorization": True, "displayRequestDuration": True}
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -24,13 +24,28 @@ REQUEST_ID = "X-Request-ID"
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _TOO_LARGE = "The body is larger than 1 MiB."
 
+#: Of every answer (OWASP: REST Security, HTTP Headers).
+_SAFE = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
+_HTTPS_ONLY = {"Strict-Transport-Security": "max-age=63072000"}
+#: Of answers that are no page: opened in a browser all the same, they load and run nothing.
+_NOTHING_TO_SHOW = "default-src 'none'; frame-ancestors 'none'"
+
 _log = structlog.get_logger(__name__)
 
 
 def middleware(settings: Settings) -> list[Middleware]:
     """From the outside in: every answer has an id, then CORS headers, also a 500."""
     return [
-        Middleware(RequestContext, private_path=f"{settings.api_prefix}/auth"),
+        Middleware(
+            RequestContext,
+            private_path=f"{settings.api_prefix}/auth",
+            # Browsers believe it over https only.
+            https_only=not settings.in_development,
+        ),
         Middleware(LiveSockets, path=f"{settings.api_prefix}/ws"),
         Middleware(
             CORSMiddleware,
@@ -61,9 +76,10 @@ def middleware(settings: Settings) -> list[Middleware]:
 class RequestContext:
     """Gives the request an id, its answer the headers all answers have, and the log a line."""
 
-    def __init__(self, app: ASGIApp, private_path: str) -> None:
+    def __init__(self, app: ASGIApp, private_path: str, *, https_only: bool) -> None:
         self._app = app
         self._private_path = private_path
+        self._headers = dict(_SAFE, **(_HTTPS_ONLY if https_only else {}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -87,8 +103,8 @@ class RequestContext:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID] = request_id
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "no-referrer"
+                headers.update(self._headers)
+                headers.setdefault("Content-Security-Policy", _NOTHING_TO_SHOW)
                 if allowance := scope["state"].get("allowance"):
                     headers.update(_told(allowance))
                 if scope["path"].startswith(self._private_path):

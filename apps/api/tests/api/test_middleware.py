@@ -92,8 +92,20 @@ async def test_any_other_is_replaced(api: httpx2.AsyncClient, given: str) -> Non
 async def test_every_answer_has_the_safe_headers(api: httpx2.AsyncClient, path: str) -> None:
     answer = await api.get(path)
     assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "DENY"
     assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["strict-transport-security"] == "max-age=63072000"
+    (policy,) = answer.headers.get_list("content-security-policy")
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
     assert "cache-control" not in answer.headers
+
+
+async def test_development_promises_no_https() -> None:
+    settings = Settings(_env_file=None, app_env="development")
+    app = create_app(settings, worker=False, open_services=nothing)
+    async with client_of(app) as client:
+        assert "strict-transport-security" not in (await client.get("/nope")).headers
 
 
 async def test_answers_about_sessions_are_not_stored(api: httpx2.AsyncClient) -> None:
@@ -109,9 +121,18 @@ async def test_cors_for_named_origins_only(api: httpx2.AsyncClient) -> None:
     yes = await api.options("/echo", headers={"Origin": ORIGIN, **asking})
     assert yes.status_code == 200
     assert yes.headers["access-control-allow-origin"] == ORIGIN
-    no = await api.options("/echo", headers={"Origin": "https://evil.example", **asking})
-    assert no.status_code == 400
-    assert "access-control-allow-origin" not in no.headers
+    for stranger in (
+        "https://evil.example",
+        f"{ORIGIN}.evil.example",
+        "http://app.example",
+        "null",
+    ):
+        no = await api.options("/echo", headers={"Origin": stranger, **asking})
+        assert no.status_code == 400
+        assert "access-control-allow-origin" not in no.headers
+        answer = await api.get("/items/1", headers={"Origin": stranger})
+        assert "access-control-allow-origin" not in answer.headers
+    assert "access-control-allow-credentials" not in yes.headers
 
     answer = await api.get("/items/1", headers={"Origin": ORIGIN})
     exposed = answer.headers["access-control-expose-headers"]
