@@ -12,7 +12,7 @@ WORKERS ?= 2
 export PROMPT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test chaos check format lock openapi clean
+.PHONY: help demo run test chaos fuzz check format lock openapi clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -42,6 +42,9 @@ test: $(READY) $(OFFICIAL)/.ready ## The whole test suite, with coverage
 
 chaos: $(READY) ## Kill everything at random under hundreds of executions; nothing may be lost
 	@$(BIN)/python -m bench.chaos
+
+fuzz: $(READY) ## Ask a server everything its OpenAPI document allows, and much it forbids
+	@$(BIN)/python -m bench.fuzz --at-least 20000
 
 check: $(READY) ## Format, lint, types, import rules, fast tests
 	@$(BIN)/ruff format --check .
