@@ -43,11 +43,18 @@ async def _once(
 ) -> Once | None:
     if idempotency_key is None:
         return None
-    body = await request.body()
-    # As the same JSON, whatever its spaces and the order of its fields.
-    asked = json.dumps(json.loads(body) if body else None, sort_keys=True)
-    request_line = f"{request.method} {request.scope['path']}\n{asked}"
-    return Once(idempotency_key, hashlib.sha256(request_line.encode()).digest())
+    request_line = f"{request.method} {request.scope['path']}\n".encode()
+    asked = request_line + _as_meant(await request.body())
+    return Once(idempotency_key, hashlib.sha256(asked).digest())
+
+
+def _as_meant(body: bytes) -> bytes:
+    """The same for the same JSON, whatever its spaces and the order of its fields."""
+    try:
+        return json.dumps(json.loads(body), sort_keys=True).encode()
+    except (ValueError, RecursionError):
+        # Empty, or to be refused by the operation, if it takes a body at all.
+        return body
 
 
 class WriteOnce:

@@ -104,6 +104,46 @@ def test_what_fails_leaves_the_key_free(ana: Person) -> None:
     checked(send(ana, "teams", key, team_body()), 201)
 
 
+NO_JSON = {
+    "text": b"retry, please",
+    "not UTF-8": b"\xff\xfe",
+    "too deep": b"[" * 100_000,
+    "too long a number": b"1" * 5_000,
+}
+
+
+@pytest.mark.parametrize("body", NO_JSON.values(), ids=NO_JSON)
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", None])
+def test_a_body_that_is_no_json_is_refused_as_without_a_key(
+    ana: Person, body: bytes, kind: str | None
+) -> None:
+    headers = {"Content-Type": kind} if kind else {}
+    with_key = headers | {"Idempotency-Key": str(uuid4())}
+    plain, keyed = (ana.http.post("teams", content=body, headers=h) for h in (headers, with_key))
+    assert checked(keyed, 422)["errors"] == checked(plain, 422)["errors"]
+    assert keyed.json()["code"] == plain.json()["code"]
+
+
+def test_a_body_that_is_as_deep_as_can_be_read_is_no_error_of_ours(ana: Person) -> None:
+    # Somewhere here the parser gives up, not everywhere in the same place.
+    for depth in range(900, 1_000):
+        body = b'{"x": ' + b"[" * depth + b"]" * depth + b"}"
+        headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid4())}
+        assert ana.http.post("teams", content=body, headers=headers).status_code == 422
+
+
+@pytest.mark.parametrize("body", NO_JSON.values(), ids=NO_JSON)
+def test_where_no_body_is_read_any_will_do(ana: Person, body: bytes) -> None:
+    failed = ana.execute(ana.team(), "[[fail]]", retry_failed=False)["execution_id"]
+    ana.wait(failed)
+    headers = {"Idempotency-Key": str(uuid4())}
+    path = f"executions/{failed}/retry"
+    first = ana.http.post(path, content=body, headers=headers)
+    checked(first, 202)
+    assert_replayed(ana.http.post(path, content=body, headers=headers), first)
+    problem_of(send(ana, path, headers["Idempotency-Key"], None), 422, "idempotency_key_reused")
+
+
 def test_ten_at_once_are_one(ana: Person) -> None:
     team, key = ana.team(), str(uuid4())
     path = f"teams/{team['id']}/execute"
