@@ -119,7 +119,7 @@ async def get_team(
     """Get a team with its agents; `ETag` is its version."""
     team = await teams.get_team(services.db, team_id, user_id=user.id)
     tag = {"ETag": etag_of(team.version)}
-    if str(team.version) in if_none_match:
+    if team.version in if_none_match:
         return Response(status_code=304, headers=tag)
     response.headers.update(tag)
     return team
