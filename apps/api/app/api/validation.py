@@ -41,6 +41,7 @@ _MESSAGES = {
     "datetime_type": "must be a date and time as 2026-01-31T12:00:00Z",
     "datetime_parsing": "must be a date and time as 2026-01-31T12:00:00Z",
     "datetime_from_date_parsing": "must be a date and time as 2026-01-31T12:00:00Z",
+    "datetime_range": "must be within the years 1 to 9999 in UTC",
     "timezone_aware": "must say its time zone, as Z or +00:00",
     "dict_type": "must be an object",
     "list_type": "must be a list",

@@ -7,7 +7,7 @@ PostgreSQL cannot store; both wherever they stand, also in free-form objects.
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from math import isfinite
 from typing import Annotated, Any
@@ -45,8 +45,16 @@ def _as_text(value: object) -> object:
     return value
 
 
-#: A moment as RFC 3339 writes it, with its time zone.
-Timestamp = Annotated[AwareDatetime, BeforeValidator(_as_text)]
+def _in_utc(moment: datetime) -> datetime:
+    # PostgreSQL keeps more years than Python has: what it took, nobody could read again.
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("datetime_range", "must be within the years 1 to 9999") from None
+
+
+#: A moment as RFC 3339 writes it, with its time zone; read as UTC.
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_as_text), AfterValidator(_in_utc)]
 
 #: Text from outside of a `Request`: query parameters and headers.
 Text = Annotated[str, AfterValidator(storable)]

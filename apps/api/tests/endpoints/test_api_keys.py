@@ -68,6 +68,16 @@ def test_only_the_hash_is_stored(sandbox: RunningSandbox, new_database: Callable
     assert bytes(row[1]) == hashlib.sha256(key.encode()).digest()
 
 
+def test_the_end_of_a_key_is_a_moment_that_can_be_read_again(ana: Person) -> None:
+    beyond = {"name": "x", "scopes": ["read"], "expires_at": "9999-12-31T23:59:59-14:00"}
+    problem = problem_of(ana.http.post("api-keys", json=beyond), 422, "validation_error")
+    (place,) = problem["errors"]
+    assert (place["loc"], place["code"]) == (["body", "expires_at"], "datetime_range")
+    made = make(ana, "read", expires_at="2999-01-01T01:00:00+01:00")
+    listed = checked(ana.http.get("api-keys"), 200)["api_keys"]
+    assert made["expires_at"] == listed[0]["expires_at"] == "2999-01-01T00:00:00Z"
+
+
 CALLS: list[tuple[str, str, str, Any]] = [
     ("read", "GET", "teams", None),
     ("read", "GET", "executions", None),
