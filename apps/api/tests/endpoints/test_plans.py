@@ -159,3 +159,4 @@ def test_the_whole_output_is_read_as_text(ana: Person) -> None:
     assert not result["output_truncated"]
     assert ana.http.get(f"{path}/agent_1/input").text == result["input"]
     problem_of(ana.http.get(f"{path}/nobody/output"), 404, "text_not_found")
+    checked(ana.http.get(f"{path}/no%00body/output"), 422)

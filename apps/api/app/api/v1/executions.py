@@ -22,7 +22,7 @@ from app.domain.progress import ExecutionStatus
 from app.domain.reports import ExecutionFilters, ExecutionReport
 from app.domain.teams import TeamNotActive, TeamNotFound
 from app.domain.texts import TextField
-from app.schemas.base import Timestamp
+from app.schemas.base import Text, Timestamp
 from app.schemas.executions import (
     CancelledAnswer,
     ExecutionAnswer,
@@ -100,7 +100,7 @@ async def explain_execution(
     responses=problem(ExecutionNotFound, TextNotFound),
 )
 async def get_result_text(
-    execution_id: UUID, key: str, field: TextField, user: CurrentUser, services: Services
+    execution_id: UUID, key: Text, field: TextField, user: CurrentUser, services: Services
 ) -> StreamingResponse:
     """Get the whole input or output of an agent, as plain text, however long it is."""
     text = await executions.open_text(services.db, execution_id, key, field, user_id=user.id)
