@@ -156,8 +156,12 @@ async def _http_error(connection: HTTPConnection, error: Exception) -> ProblemRe
 def _allowed(connection: HTTPConnection) -> list[str]:
     """All methods of a path; Starlette would name those of the first route that matches."""
     routes = iter_route_contexts(connection.app.routes)
-    methods = [r.methods or () for r in routes if r.matches(connection.scope)[0] is not Match.NONE]
-    return sorted({method for found in methods for method in found})
+    # As it came in: a mount takes its own path for the root of what it holds.
+    scope = dict(connection.scope)
+    scope["root_path"] = scope.get("app_root_path", scope.get("root_path", ""))
+    found = [r for r in routes if r.matches(scope)[0] is not Match.NONE]
+    # What is mounted says nothing of methods: files, which can only be read.
+    return sorted({method for r in found for method in r.methods or ("GET", "HEAD")})
 
 
 def _path(connection: HTTPConnection) -> str:

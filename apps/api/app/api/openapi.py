@@ -15,7 +15,7 @@ from app.api.errors import PROBLEM_JSON, documented_response, example
 from app.api.kinds import BodyTooLarge, InternalError, MalformedJson, status_of
 from app.api.links import add_links
 from app.domain.api_keys import InsufficientScope
-from app.domain.errors import Invalid, RenumError, Unauthenticated
+from app.domain.errors import DatabaseUnavailable, Invalid, RenumError, Unauthenticated
 from app.domain.rates import RateLimited
 from app.domain.users import AuthUnavailable, InvalidToken
 from app.schemas.problems import Problem
@@ -73,7 +73,9 @@ def _sendable(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _errors_of_its_form(operation: dict[str, Any]) -> Iterator[type[RenumError]]:
     if any(ACCESS_TOKEN in scheme for scheme in operation.get("security", ())):
-        yield from (Unauthenticated, InvalidToken, InsufficientScope, RateLimited, AuthUnavailable)
+        yield from (Unauthenticated, InvalidToken, InsufficientScope, RateLimited)
+        # API keys, and whatever the token's bearer asks about, are in the database.
+        yield from (AuthUnavailable, DatabaseUnavailable)
     if "requestBody" in operation:
         yield from (BodyTooLarge, MalformedJson)
     if "requestBody" in operation or "parameters" in operation:

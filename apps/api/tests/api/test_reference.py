@@ -34,3 +34,9 @@ async def test_nothing_else_is_served_from_there(api: httpx2.AsyncClient) -> Non
         answer = await api.get(path)
         assert answer.status_code == 404
         assert answer.json()["code"] == "route_not_found"
+
+
+async def test_its_files_say_how_they_can_be_read(api: httpx2.AsyncClient) -> None:
+    answer = await api.post("/docs/assets/swagger-ui.css")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert answer.json()["detail"] == "/docs/assets/swagger-ui.css takes GET, HEAD only."
