@@ -1,11 +1,12 @@
 """Which addresses of the network are everybody's."""
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 
-#: NAT64 (RFC 6052, RFC 8215): an IPv4 address, in another dress.
-_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+#: All that is given out to machines so far (RFC 3513, §2.5.4). What is outside may carry an IPv4
+#: address too, in ways that were given up (::a.b.c.d, ::ffff:0:a.b.c.d).
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
 #: Not global, although some versions of Python say so (IANA's special-purpose registries).
-_NOT_GLOBAL = tuple(map(ip_network, ("192.0.0.0/24", "5f00::/16", "fec0::/10")))
+_NOT_GLOBAL = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))
 
 
 def is_public(address: str) -> bool:
@@ -17,7 +18,7 @@ def is_public(address: str) -> bool:
     private one could be meant. Raises ValueError for what is no address.
     """
     ip = ip_address(address.partition("%")[0])
-    if isinstance(ip, IPv6Address) and _carries_ipv4(ip):
+    if isinstance(ip, IPv6Address) and (ip not in _GLOBAL_UNICAST or ip.sixtofour or ip.teredo):
         return False
     inside = any(ip.version == n.version and ip in n for n in _NOT_GLOBAL)
     return ip.is_global and not ip.is_multicast and not inside
@@ -30,9 +31,3 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _carries_ipv4(ip: IPv6Address) -> bool:
-    carried: IPv4Address | tuple[IPv4Address, IPv4Address] | None
-    carried = ip.ipv4_mapped or ip.sixtofour or ip.teredo
-    return carried is not None or any(ip in network for network in _NAT64)

@@ -214,6 +214,7 @@ def test_addresses_of_the_internet(address: str) -> None:
         "172.16.0.1",
         "192.0.0.9",
         "192.0.2.1",
+        "192.88.99.1",
         "192.168.1.1",
         "198.18.0.1",
         "203.0.113.7",
@@ -227,7 +228,12 @@ def test_addresses_of_the_internet(address: str) -> None:
         "::ffff:1.1.1.1",
         "64:ff9b::7f00:1",
         "64:ff9b:1::1",
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
         "100::1",
+        "200::1",
+        "3fff::1",
+        "4000::1",
         "2001:db8::1",
         "2002:7f00:1::",
         "2001:0:7f00:1::",
@@ -247,7 +253,7 @@ def test_addresses_inside(address: str) -> None:
 
 @given(st.ip_addresses(v=4))
 def test_what_carries_an_ipv4_address_is_never_public(ip: IPv4Address) -> None:
-    for prefix in ("::ffff:0:0", "64:ff9b::", "2002::"):
+    for prefix in ("::", "::ffff:0:0", "::ffff:0:0:0", "64:ff9b::", "2002::"):
         shift = 80 if prefix == "2002::" else 0
         assert not is_public(str(IPv6Address(int(IPv6Address(prefix)) + (int(ip) << shift))))
 
