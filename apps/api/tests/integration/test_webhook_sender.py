@@ -63,6 +63,9 @@ async def send(sender: HttpWebhookSender, url: str) -> WebhookReply:
         ("https://169.254.169.254/latest/meta-data", "must be an address on the public internet"),
         ("https://[::1]/", "must be an address on the public internet"),
         ("https://[::ffff:10.0.0.1]/", "must be an address on the public internet"),
+        ("https://[::127.0.0.1]/", "must be an address on the public internet"),
+        ("https://a..example/", "is not a URL"),
+        (f"https://{'a' * 64}.example/", "is not a URL"),
         ("https://127.1/", "is not a URL"),
         ("https://2130706433/", "is not a URL"),
         ("https://0x7f000001/", "is not a URL"),
@@ -152,6 +155,37 @@ async def test_what_is_no_http(free: HttpWebhookSender) -> None:
         port = server.sockets[0].getsockname()[1]
         reply = await send(free, f"http://127.0.0.1:{port}/")
     assert (reply.error or "").startswith("the answer is not HTTP")
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+async def test_the_status_is_the_answer_whatever_becomes_of_the_body(
+    monkeypatch: pytest.MonkeyPatch, *, hangs: bool
+) -> None:
+    answered: list[asyncio.StreamWriter] = []
+
+    async def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+        writer.write(
+            f"HTTP/1.1 {path[1:]} X\r\nRetry-After: 7\r\nContent-Length: 9\r\n\r\n".encode()
+        )
+        await writer.drain()
+        answered.append(writer)
+        if not hangs:
+            writer.close()
+
+    monkeypatch.setattr(module, "TIMEOUT_S", 0.3)
+    server = await asyncio.start_server(begin, "127.0.0.1", 0)
+    async with server, connect(allow_private=True) as impatient:
+        port = server.sockets[0].getsockname()[1]
+        replies = [await send(impatient, f"http://127.0.0.1:{port}/{n}") for n in (200, 410, 503)]
+    for writer in answered:
+        writer.close()
+    assert [(r.status_code, r.error) for r in replies] == [
+        (200, None),
+        (410, "answered 410"),
+        (503, "answered 503"),
+    ]
+    assert {(r.response, r.retry_after_s) for r in replies} == {(None, 7)}
 
 
 def self_signed(path: Path) -> Path:

@@ -49,7 +49,7 @@ class HttpWebhookSender:
             return "is not a URL"
         if not host or not port or any(c <= " " or c == "\x7f" for c in url):
             return "is not a URL"
-        if not is_address(host) and _NUMBER.search(host):
+        if not is_address(host) and not _is_name(parsed.raw_host or ""):
             return "is not a URL"
         if parsed.scheme != "https" and not (self._allow_private and parsed.scheme == "http"):
             return "must begin with https://"
@@ -75,7 +75,7 @@ class HttpWebhookSender:
             async with self._session.post(
                 URL(url), data=body, headers=headers, allow_redirects=False
             ) as answer:
-                shown = await answer.content.read(SHOWN_BYTES)
+                shown = await _beginning(answer)
                 return WebhookReply(
                     _since(began),
                     answer.status,
@@ -95,6 +95,20 @@ class HttpWebhookSender:
             return failed(f"cannot connect: {_reason(error.os_error)}")
         except (aiohttp.ClientError, ValueError) as error:
             return failed(f"the answer is not HTTP: {type(error).__name__}")
+
+
+def _is_name(host: str) -> bool:
+    """Whether it could be looked up (RFC 1035, §2.3.4)."""
+    labels = host.removesuffix(".").split(".")
+    return all(0 < len(label) <= 63 for label in labels) and not _NUMBER.search(host)
+
+
+async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
+    """How its body begins; one that does not come takes nothing back: the status was the answer."""
+    try:
+        return await answer.content.read(SHOWN_BYTES)
+    except (aiohttp.ClientError, TimeoutError):
+        return b""
 
 
 def _reason(error: OSError) -> str:
