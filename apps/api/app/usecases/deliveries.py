@@ -92,7 +92,7 @@ class Deliveries:
             # Deleted meanwhile, or somebody else attempted it, who took this process for dead.
             if found is None or found[1].tries != delivery.tries:
                 return
-            await self._record(tx, *found, attempt, reply)
+            await self._record(tx, *found, attempt, reply, sent_to=webhook.url)
 
     async def _record(
         self,
@@ -101,9 +101,12 @@ class Deliveries:
         delivery: Delivery,
         attempt: Attempt,
         reply: WebhookReply,
+        *,
+        sent_to: str,
     ) -> None:
         now = self._clock()
-        heard = webhook.heard(attempt)
+        # What an address answers that it has no more says nothing of the one it has.
+        heard = webhook.heard(attempt) if webhook.url == sent_to else webhook
         if heard != webhook:
             await tx.webhooks.save(heard)
         if webhook.enabled and not heard.enabled:

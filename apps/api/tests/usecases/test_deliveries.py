@@ -137,6 +137,30 @@ def owner(world: World, shared_database_url: str) -> Owner:
     return Owner(world, shared_database_url)
 
 
+async def test_what_the_address_before_answers_says_nothing_of_the_new_one(owner: Owner) -> None:
+    webhook = await owner.webhook()
+    delivery = await owner.trial(webhook)
+    owner.endpoint.reply, owner.endpoint.gate = GONE, asyncio.Event()
+    attempt = asyncio.create_task(owner.attempt(delivery))
+    while not owner.endpoint.sent:
+        await asyncio.sleep(0)
+    await webhooks.update_webhook(
+        owner.db,
+        owner.endpoint,
+        owner.clock,
+        webhook.id,
+        user_id=owner.id,
+        url="https://example.com/elsewhere",
+        description=None,
+        events=None,
+        enabled=None,
+    )
+    owner.endpoint.gate.set()
+    assert (await attempt).status is DeliveryStatus.FAILED
+    after = await owner.state(webhook)
+    assert (after.enabled, after.failing_since) == (True, None)
+
+
 async def test_an_end_is_told_to_those_who_want_it_in_one_transaction(owner: Owner) -> None:
     wanting = await owner.webhook()
     failures_only = await owner.webhook(WebhookEvent.EXECUTION_FAILED)
