@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 #: Requests to one endpoint at once, of one process: a slow one holds up nobody else.
 PARALLEL = 4
+#: ... and to all endpoints of one user: ten slow ones hold up nobody else either.
+PARALLEL_OF_USER = 10
 _LATER = timedelta(seconds=2)
 #: After it is due, an attempt begins within seconds, unless its job was lost.
 _LOST_AFTER = timedelta(minutes=2)
@@ -48,19 +50,22 @@ class Deliveries:
         if found is None:
             return
         webhook, delivery = found
-        if self._under_way[webhook_id] >= PARALLEL:
+        busy = self._under_way
+        if busy[webhook_id] >= PARALLEL or busy[delivery.user_id] >= PARALLEL_OF_USER:
             await self._later(delivery)
             return
         if not webhook.enabled:
             await self._give_up(delivery)
             return
-        self._under_way[webhook_id] += 1
+        counted = (webhook_id, delivery.user_id)
+        busy.update(counted)
         try:
             await self._send(webhook, delivery)
         finally:
-            self._under_way[webhook_id] -= 1
-            if not self._under_way[webhook_id]:
-                del self._under_way[webhook_id]
+            busy.subtract(counted)
+            for key in counted:
+                if not busy[key]:
+                    del busy[key]
 
     async def repair(self) -> None:
         """Make jobs for deliveries whose job was lost."""

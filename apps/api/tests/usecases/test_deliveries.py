@@ -18,7 +18,7 @@ from app.domain.webhooks import DisabledReason, Webhook, WebhookEvent
 from app.infra.db.database import PostgresDatabase
 from app.infra.db.jobs import WEBHOOKS
 from app.usecases import webhooks
-from app.usecases.deliveries import PARALLEL, Deliveries
+from app.usecases.deliveries import PARALLEL, PARALLEL_OF_USER, Deliveries
 from app.usecases.ports import WebhookReply
 from app.usecases.retention import prune_deliveries
 from tests.builders import a_team
@@ -291,6 +291,21 @@ async def test_so_many_requests_to_one_endpoint_at_once(owner: Owner) -> None:
             await asyncio.sleep(0)
         owner.endpoint.gate.set()
     assert {d.status for d in await owner.all(other)} == {DeliveryStatus.DELIVERED}
+    assert (await owner.attempt(one_more)).status is DeliveryStatus.DELIVERED
+
+
+async def test_so_many_requests_to_all_endpoints_of_a_user_at_once(owner: Owner) -> None:
+    owner.endpoint.gate = asyncio.Event()
+    hooks = [await owner.webhook() for _ in range(3)]
+    told = [await owner.trial(hooks[n % 3]) for n in range(PARALLEL_OF_USER + 1)]
+    *waiting, one_more = told
+    async with asyncio.TaskGroup() as group:
+        for delivery in waiting:
+            group.create_task(owner.attempt(delivery))
+        while len(owner.endpoint.sent) < PARALLEL_OF_USER:
+            await asyncio.sleep(0)
+        assert (await owner.attempt(one_more)).attempts == ()
+        owner.endpoint.gate.set()
     assert (await owner.attempt(one_more)).status is DeliveryStatus.DELIVERED
 
 
