@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import ip_network
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -96,6 +98,27 @@ def test_one_address_tries_so_often_whoever_it_says_it_is(
         answer = sign_in(client, ANA, "renum-demo")
         problem_of(answer, 429, "rate_limited")
         assert answer.headers["ratelimit-policy"] == '"login-address";q=3;w=60'
+
+
+def test_all_addresses_of_one_ipv6_network_are_one(
+    sandbox: RunningSandbox, database_url: str
+) -> None:
+    changes = {
+        "rate_limit_login_address": "3/minute",
+        "trusted_proxies": (ip_network("127.0.0.0/8"),),
+    }
+    with limited(sandbox, database_url, **changes) as url, client_of(url) as client:
+
+        def answer_to(address: str) -> httpx2.Response:
+            client.headers["X-Forwarded-For"] = address
+            return sign_in(client, f"{uuid4()}@renum.example", "no")
+
+        for number in range(3):
+            problem_of(answer_to(f"2001:db8:0:1::{number}"), 401, "invalid_credentials")
+        problem_of(answer_to("2001:db8:0:1:ffff::"), 429, "rate_limited")
+        problem_of(answer_to("2001:db8:0:2::"), 401, "invalid_credentials")
+        for last in range(4):
+            problem_of(answer_to(f"203.0.113.{last}"), 401, "invalid_credentials")
 
 
 def test_processes_count_together_in_redis_and_an_outage_opens_and_closes(

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from ipaddress import ip_address, ip_network
 from uuid import UUID
 
 import structlog
@@ -72,7 +73,7 @@ class RateLimits:
     async def login(self, email: str, client_ip: str | None) -> None:
         try:
             if self._login_address and client_ip:
-                await self._take("login-address", self._login_address, client_ip)
+                await self._take("login-address", self._login_address, _host_of(client_ip))
             if self._login_email:
                 # No e-mail address is kept, only what it becomes.
                 known_as = hashlib.sha256(email.strip().casefold().encode()).hexdigest()
@@ -108,6 +109,15 @@ class RateLimits:
         if not taken:
             raise RateLimited(allowance)
         return allowance
+
+
+def _host_of(address: str) -> str:
+    """
+    Whose an address is, as far as it says: an IPv6 host has a /64 of them at least (RFC 7421), and
+    may take another one for each request.
+    """
+    ip = ip_address(address)
+    return str(ip) if ip.version == 4 else str(ip_network((ip, 64), strict=False))
 
 
 class _Uncounted(Exception):
