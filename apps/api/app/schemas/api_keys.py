@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from app.domain.api_keys import Scope
-from app.schemas.base import Answer, Request, Timestamp
+from app.schemas.base import Answer, InOrder, Request, Timestamp
 from app.schemas.paging import Pagination
 
 
@@ -25,7 +25,7 @@ class ApiKeyAnswer(Answer):
     id: UUID
     name: str
     prefix: str = Field(description="How the key begins, to tell it from others.")
-    scopes: list[Scope]
+    scopes: Annotated[list[Scope], InOrder]
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None = Field(description="To the minute.")

@@ -60,6 +60,10 @@ Timestamp = Annotated[AwareDatetime, BeforeValidator(_as_text), AfterValidator(_
 Text = Annotated[str, AfterValidator(storable)]
 
 
+#: In `Annotated`, for a list made of a set: it is in the same order every time.
+InOrder = BeforeValidator(sorted)
+
+
 class Request(BaseModel):
     """The body of a request."""
 

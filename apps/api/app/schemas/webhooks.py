@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from app.domain.deliveries import DeliveryStatus
 from app.domain.webhooks import DisabledReason, WebhookEvent
-from app.schemas.base import Answer, Request
+from app.schemas.base import Answer, InOrder, Request
 from app.schemas.paging import Pagination
 
 Url = Annotated[
@@ -42,7 +42,7 @@ class WebhookAnswer(Answer):
     id: UUID
     url: str
     description: str
-    events: list[WebhookEvent]
+    events: Annotated[list[WebhookEvent], InOrder]
     enabled: bool
     disabled_reason: DisabledReason | None = Field(
         description="`owner`: switched off by request. `gone`: it answered 410. `failing`: it "

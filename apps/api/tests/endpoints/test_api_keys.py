@@ -52,6 +52,7 @@ def test_a_key_is_shown_once_and_then_only_by_its_beginning(ana: Person, url: st
         assert me == checked(ana.http.get("auth/me"), 200)
     used = checked(ana.http.get("api-keys"), 200)["api_keys"][0]["last_used_at"]
     assert datetime.now(UTC) - datetime.fromisoformat(used) < timedelta(minutes=1)
+    assert make(ana, "read", "execute", "manage")["scopes"] == ["execute", "manage", "read"]
 
 
 def test_only_the_hash_is_stored(sandbox: RunningSandbox, new_database: Callable[[], str]) -> None:

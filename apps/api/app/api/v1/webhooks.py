@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from app.api.deps import CurrentUser, PageQuery, Services
 from app.api.errors import problem
@@ -39,7 +39,11 @@ router = APIRouter(prefix="/webhooks", tags=["Webhooks"])
     responses=problem(Invalid, TooManyWebhooks),
 )
 async def create_webhook(
-    body: CreateWebhook, user: CurrentUser, services: Services, response: Response
+    body: CreateWebhook,
+    user: CurrentUser,
+    services: Services,
+    request: Request,
+    response: Response,
 ) -> WebhookWithSecret:
     """Have an endpoint told when executions end. Its secret is shown in this answer only."""
     made = await webhooks.create_webhook(
@@ -52,6 +56,8 @@ async def create_webhook(
         description=body.description,
         events=frozenset(body.events),
     )
+    location = request.app.url_path_for("get_webhook", webhook_id=made.id)
+    response.headers["Location"] = str(location)
     return _with_secret(made, response)
 
 
