@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from starlette.requests import HTTPConnection
 
 from app.api.deps import CurrentUser, Services
+from app.api.etags import etag_of
 from app.domain.idempotency import (
     IdempotencyKeyInProgress,
     IdempotencyKeyReused,
@@ -88,12 +89,10 @@ MayRepeat = Annotated[WriteOnce, Depends(_write_once)]
 
 def response_of(answer: StoredAnswer) -> Response:
     """What is answered, the first time."""
-    return Response(
-        answer.body,
-        answer.status,
-        {"Location": answer.location},
-        media_type="application/json",
-    )
+    headers = {"Location": answer.location}
+    if answer.status == 201:  # a team, which begins with version 1
+        headers["ETag"] = etag_of(1)
+    return Response(answer.body, answer.status, headers, media_type="application/json")
 
 
 async def replay(_: HTTPConnection, replayed: Exception) -> Response:

@@ -84,9 +84,7 @@ async def create_team(
         now=services.clock(),
         idempotent=idempotent,
     )
-    answered = response_of(idempotent.answer(team))
-    answered.headers["ETag"] = etag_of(team.version)
-    return answered
+    return response_of(idempotent.answer(team))
 
 
 @router.post("/validate", response_model=PlanAnswer, responses=problem(*_SAVING))
