@@ -26,8 +26,14 @@ def client_ip(peer: str | None, forwarded: Sequence[str], trusted: Sequence[Netw
 
 
 def _address(text: str | None) -> IPv4Address | IPv6Address | None:
+    text = (text or "").strip()
+    # Some proxies name the port too: 203.0.113.7:4711, [2001:db8::7]:4711.
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
     try:
-        address = ip_address((text or "").strip())
+        address = ip_address(text)
     except ValueError:
         return None
     # A dual-stack socket shows IPv4 peers as ::ffff:a.b.c.d, which no IPv4 network contains.
