@@ -288,7 +288,9 @@ class _Drive:
             async with self._turn:
                 await self._recall(execution.inputs.missing_for(step))
                 facts = execution.inputs.facts(execution.plan.earlier(key))
-            rendered = await engine.templates.render(step.input_template, facts)
+            rendered = await engine.templates.render(
+                step.input_template, facts, user_id=execution.user_id
+            )
         async with self._turn:
             if rendered is None:
                 await self._recall(execution.inputs.missing_for(step))

@@ -37,7 +37,9 @@ async def plan_team(
         running, queued = await tx.executions.unfinished(user_id)
     plan = compile_plan(team.workflow_type, team.agents, templates.examine)
     return TeamPlan(
-        steps=await _steps(templates, plan, prompt, context, limit_s=limits.preview_s),
+        steps=await _steps(
+            templates, plan, prompt, context, user_id=user_id, limit_s=limits.preview_s
+        ),
         estimate=Estimate.of(history, timeout_s=config.timeout_minutes * 60),
         starts_now=team.status is TeamStatus.ACTIVE and running < limits.running and queued == 0,
     )
@@ -60,7 +62,7 @@ async def validate_team(
     async with db.reading() as tx:
         running, queued = await tx.executions.unfinished(user_id)
     return TeamPlan(
-        steps=await _steps(templates, plan, PROMPT, {}, limit_s=limits.preview_s),
+        steps=await _steps(templates, plan, PROMPT, {}, user_id=user_id, limit_s=limits.preview_s),
         estimate=Estimate.of(
             History(samples=0, p50_s=None, p90_s=None),
             timeout_s=ExecutionConfig().timeout_minutes * 60,
@@ -75,12 +77,15 @@ async def _steps(
     prompt: str,
     context: Mapping[str, object],
     *,
+    user_id: UUID,
     limit_s: float,
 ) -> tuple[PlannedStep, ...]:
     stages = plan.stages()
     inputs = preview_inputs(plan, prompt=prompt, context=context)
     until = asyncio.get_running_loop().time() + limit_s
-    made = await asyncio.gather(*(_input(templates, inputs, step, until) for step in plan.steps))
+    made = await asyncio.gather(
+        *(_input(templates, inputs, step, until, user_id=user_id) for step in plan.steps)
+    )
     return tuple(
         PlannedStep(step=step, stage=stages[step.key], input=text, input_error=error)
         for step, (text, error) in zip(plan.steps, made, strict=True)
@@ -88,7 +93,7 @@ async def _steps(
 
 
 async def _input(
-    templates: Templates, inputs: Inputs, step: Step, until: float
+    templates: Templates, inputs: Inputs, step: Step, until: float, *, user_id: UUID
 ) -> tuple[str | None, str | None]:
     """The input, or why there is none; *until* is a time of the event loop."""
     if step.input_template is None:
@@ -96,7 +101,7 @@ async def _input(
     try:
         async with asyncio.timeout_at(until):
             facts = inputs.facts(inputs.plan.earlier(step.key))
-            return await templates.render(step.input_template, facts), None
+            return await templates.render(step.input_template, facts, user_id=user_id), None
     except TemplateFailed as error:
         return None, str(error)
     except TimeoutError:

@@ -184,10 +184,12 @@ class Templates(Protocol):
     def examine(self, text: str) -> TemplateUse:
         """What a template names, and what is wrong with it; renders nothing."""
 
-    async def render(self, text: str, facts: Mapping[str, object]) -> str:
+    async def render(self, text: str, facts: Mapping[str, object], *, user_id: UUID) -> str:
         """
         The text of a template for facts of the shape
         `{"initial_prompt": str, "context": {...}, "results": {key: {"status", "output"}}}`.
+
+        One at a time for each user, so that nobody's slow ones keep others waiting.
 
         Bounded in time, memory and length, off the event loop. Raises TemplateFailed, with a
         message for the team's owner.

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from app.domain.templates import MAX_TEMPLATE, TemplateFailed, TemplateUse
 from app.infra.templates.jinja import MAX_RENDERED, JinjaTemplates
 
+ANA, BRUNO = uuid4(), uuid4()
 FACTS = {
     "initial_prompt": "Sell {{ oats }}",
     "context": {"product": "X", "tags": ["a", "b"]},
@@ -38,7 +40,7 @@ FACTS = {
 async def test_a_template_becomes_text(template: str, text: str) -> None:
     templates = JinjaTemplates()
     assert templates.examine(template).fault is None
-    assert await templates.render(template, FACTS) == text
+    assert await templates.render(template, FACTS, user_id=ANA) == text
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_the_agents_that_a_template_names_are_found() -> None:
 async def test_what_goes_wrong_is_said_and_harms_nobody(template: str, says: str) -> None:
     templates = JinjaTemplates(limit_s=0.5 if "0.5 s" in says else 30)
     with pytest.raises(TemplateFailed, match="The input template failed") as failed:
-        await templates.render(template, FACTS)
+        await templates.render(template, FACTS, user_id=ANA)
     assert says in str(failed.value)
     assert "Traceback" not in str(failed.value)
 
@@ -106,24 +108,36 @@ async def test_agents_may_be_called_like_methods() -> None:
     )
     templates = JinjaTemplates()
     assert templates.examine(template).sources == ("items", "copy")
-    rendered = await templates.render(template, facts)
+    rendered = await templates.render(template, facts, user_id=ANA)
     assert rendered == "of items, of copy, from the context, completed completed "
 
 
 async def test_what_cannot_be_stored_is_replaced() -> None:
-    rendered = await JinjaTemplates().render("{{ '%c' % 0 }}{{ '\\ud800' }}", FACTS)
+    rendered = await JinjaTemplates().render("{{ '%c' % 0 }}{{ '\\ud800' }}", FACTS, user_id=ANA)
     assert "\0" not in rendered
     rendered.encode()
 
 
 async def test_others_go_on_while_one_is_slow() -> None:
     slow = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
-    rendering = asyncio.create_task(JinjaTemplates(limit_s=60).render(slow, FACTS))
-    assert await JinjaTemplates().render("quick", FACTS) == "quick"
+    rendering = asyncio.create_task(JinjaTemplates(limit_s=60).render(slow, FACTS, user_id=ANA))
+    assert await JinjaTemplates().render("quick", FACTS, user_id=ANA) == "quick"
     assert not rendering.done()
     rendering.cancel()
     await asyncio.gather(rendering, return_exceptions=True)
     assert renderers() == []
+
+
+async def test_nobody_waits_for_the_slow_ones_of_somebody_else() -> None:
+    slow = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    templates = JinjaTemplates(limit_s=60)
+    many = [asyncio.create_task(templates.render(slow, FACTS, user_id=ANA)) for _ in range(4)]
+    await asyncio.sleep(0)
+    assert await templates.render("quick", FACTS, user_id=BRUNO) == "quick"
+    assert not any(task.done() for task in many)
+    for task in many:
+        task.cancel()
+    await asyncio.gather(*many, return_exceptions=True)
 
 
 def renderers() -> list[int]:
@@ -137,7 +151,7 @@ def renderers() -> list[int]:
 
 async def test_who_is_cancelled_leaves_no_process_behind() -> None:
     slow = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
-    rendering = asyncio.create_task(JinjaTemplates().render(slow, FACTS))
+    rendering = asyncio.create_task(JinjaTemplates().render(slow, FACTS, user_id=ANA))
     async with asyncio.timeout(30):
         while not (begun := renderers()):
             await asyncio.sleep(0)
@@ -152,7 +166,7 @@ async def test_the_process_knows_nothing_of_our_environment(
 ) -> None:
     monkeypatch.setenv("PYTHONSTARTUP", "/nonexistent")
     monkeypatch.setenv("PYTHONHASHSEED", "not a number")  # would keep Python from starting
-    assert await JinjaTemplates().render("still here", FACTS) == "still here"
+    assert await JinjaTemplates().render("still here", FACTS, user_id=ANA) == "still here"
 
 
 @settings(max_examples=200)
@@ -165,6 +179,6 @@ def test_examining_never_raises(text: str) -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 async def test_data_comes_through_as_it_is(text: str) -> None:
     rendered = await JinjaTemplates().render(
-        "{{ initial_prompt }}", {**FACTS, "initial_prompt": text}
+        "{{ initial_prompt }}", {**FACTS, "initial_prompt": text}, user_id=ANA
     )
     assert rendered == text

@@ -5,6 +5,8 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from uuid import UUID
+from weakref import WeakValueDictionary
 
 from jinja2 import TemplateSyntaxError, nodes
 from pydantic_core import to_json
@@ -39,6 +41,9 @@ class JinjaTemplates:
         self._limit_s = limit_s
         self._environment = make_environment()
         self._room = asyncio.Semaphore(_AT_ONCE)
+        # A user has one place in the line for the room, however many templates: a lock as long as
+        # one of them waits for it.
+        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     def examine(self, text: str) -> TemplateUse:
         if len(text) > MAX_TEMPLATE:
@@ -80,7 +85,7 @@ class JinjaTemplates:
                 )
         return None
 
-    async def render(self, text: str, facts: Mapping[str, object]) -> str:
+    async def render(self, text: str, facts: Mapping[str, object], *, user_id: UUID) -> str:
         body = to_json(facts)
         asked = to_json(
             {
@@ -92,7 +97,8 @@ class JinjaTemplates:
                 "cpu_s": max(1, round(self._limit_s)),
             }
         )
-        async with self._room:
+        turn = self._turns.setdefault(user_id, asyncio.Lock())
+        async with turn, self._room:
             said = await self._ask(asked)
         if "text" not in said:
             raise TemplateFailed(f"The input template failed: {said['fault'].rstrip('.')}.")
