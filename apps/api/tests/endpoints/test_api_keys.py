@@ -1,6 +1,7 @@
 """API keys: what a machine may do in a user's name, and what it may not."""
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,16 @@ from websockets.sync.client import connect
 
 from app.usecases import api_keys
 from renum_sandbox.testing import RunningSandbox
-from tests.endpoints.people import OUTLINE, Json, Person, checked, client_of, problem_of, signed_in
+from tests.endpoints.people import (
+    OUTLINE,
+    Json,
+    Person,
+    checked,
+    client_of,
+    problem_of,
+    signed_in,
+    until,
+)
 from tests.live.client import close_code, receive
 from tests.serving import serving, settings_for
 
@@ -209,3 +219,44 @@ def test_a_key_follows_the_stream_for_as_long_as_it_holds(
         checked(ana.http.delete(f"api-keys/{made['id']}"), 204)
         assert close_code(socket) == 4401
         assert all("token_expiring" not in event.data for event in stream)  # and it ends
+
+
+def test_a_fresh_token_takes_the_place_of_a_key_that_is_being_asked_about(
+    sandbox: RunningSandbox, new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_keys, "_ASKED_AGAIN", timedelta(seconds=1))
+    database_url = new_database()
+    with (
+        serving(settings_for(sandbox, database_url), worker=False) as url,
+        signed_in(url, "ana@renum.example") as client,
+        psycopg.connect(database_url, autocommit=True) as watcher,
+        psycopg.connect(database_url) as locker,
+    ):
+        key = make(Person(client), "read")["key"]
+        header = {"Authorization": f"Bearer {key}"}
+        with connect(f"{url.replace('http', 'ws')}/api/v1/ws", additional_headers=header) as socket:
+            assert receive(socket)["type"] == "connected"
+            locker.execute("LOCK TABLE renum.api_keys")
+
+            def asking() -> int:
+                waiting = watcher.execute(
+                    """
+                    SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                     WHERE NOT granted AND datname = current_database()
+                    """
+                )
+                (count,) = waiting.fetchone() or (0,)
+                return int(count)
+
+            until(asking)
+            token = client.headers["Authorization"].removeprefix("Bearer ")
+            socket.send(json.dumps({"type": "authenticate", "data": {"token": token}}))
+            assert receive(socket)["type"] == "authenticated"
+            locker.execute("DELETE FROM renum.api_keys")
+            locker.commit()
+            with machine(url, key) as gone:
+                problem_of(gone.get("teams"), 401, "invalid_token")
+            for _ in range(3):
+                checked(client.get("auth/me"), 200)
+                socket.send('{"type": "ping"}')
+                assert receive(socket)["type"] == "pong"

@@ -219,6 +219,8 @@ class Session:
             raise Close(UNAUTHENTICATED, "another user's token")
         self._identity = identity
         self._expiry_timer.cancel()
+        if self._verification is not None:  # of the key before, which counts no longer
+            self._verification.cancel()
         self._watch_expiry()
         await self._send([Authenticated(expires_at=identity.expires_at).as_message()])
 
