@@ -12,7 +12,7 @@ WORKERS ?= 2
 export PROMPT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test chaos fuzz check format lock openapi clean
+.PHONY: help demo run test chaos fuzz audit check format lock openapi clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -38,13 +38,17 @@ run: $(READY) ## The whole stack on http://127.0.0.1:8000, data under .renum/
 	@exec $(BIN)/renum-api dev
 
 test: $(READY) $(OFFICIAL)/.ready ## The whole test suite, with coverage
-	@$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term --cov-fail-under=90
+	@$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term --cov-report=json:.coverage.json --cov-fail-under=90
+	@$(BIN)/python scripts/branches.py .coverage.json 92
 
 chaos: $(READY) ## Kill everything at random under hundreds of executions; nothing may be lost
 	@$(BIN)/python -m bench.chaos
 
 fuzz: $(READY) ## Ask a server everything its OpenAPI document allows, and much it forbids
 	@$(BIN)/python -m bench.fuzz --at-least 20000
+
+audit: $(READY) ## Look for known vulnerabilities of what is installed; asks the index and its database
+	@$(BIN)/uvx --quiet pip-audit --strict --disable-pip --require-hashes -r requirements/api.txt
 
 check: $(READY) ## Format, lint, types, import rules, fast tests
 	@$(BIN)/ruff format --check .

@@ -525,7 +525,7 @@ async def test_the_deadline_is_a_stored_time(world: World) -> None:
     execution = await world.begin()
     async with world.db.reading() as tx:
         await tx.executions._connection.execute(
-            "UPDATE renum.executions SET deadline_at = now() + interval '50 ms' WHERE id = %s",
+            "UPDATE renum.executions SET deadline_at = now() + interval '1 s' WHERE id = %s",
             (execution.id,),
         )
     await world.engine.drive(execution.id)
