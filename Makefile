@@ -73,6 +73,11 @@ lock: $(READY) ## Compile the requirement files anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		apps/api/pyproject.toml -o requirements/api.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		-c requirements/api.txt apps/api/pyproject.toml apps/sandbox/pyproject.toml \
+		-o requirements/sandbox.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		requirements/build.in -o requirements/build.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		-c requirements/api.txt $(PACKAGES:%=%/pyproject.toml) --extra dev --group pyproject.toml:dev \
 		-o requirements/dev.txt
 

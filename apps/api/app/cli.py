@@ -59,12 +59,17 @@ def dev(
 
 
 @cli.command()
-def worker() -> None:
+def worker(
+    alive_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Touched every 5 seconds, for `python -m app.probe`."),
+    ] = None,
+) -> None:
     """Run executions only; as many of these processes as you like."""
     with _prepared(Settings.load()) as settings:
         from app import server
 
-        server.work(settings)
+        server.work(settings, alive_file=alive_file)
 
 
 @cli.command()
