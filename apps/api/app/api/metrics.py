@@ -54,6 +54,11 @@ def _registry(state: EngineState | None, breakers: Mapping[str, BreakerState]) -
     jobs = Gauge("renum_queue_jobs", "Jobs of the queue.", ["state"], registry=registry)
     jobs.labels("pending").set(state.queue.pending)
     jobs.labels("running").set(state.queue.running)
+    gauge(
+        "renum_queue_age_seconds",
+        "For how long the job that waits longest has been due.",
+        state.queue.age_s,
+    )
     gauge("renum_workers", "Workers alive.", state.queue.workers)
     stuck = Gauge(
         "renum_executions_stuck",

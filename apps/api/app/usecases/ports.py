@@ -525,11 +525,13 @@ class Transaction(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """Jobs waiting, jobs being worked on, and workers alive."""
+    """Jobs waiting, jobs being worked on, workers alive, and for how long one has been waiting."""
 
     pending: int
     running: int
     workers: int
+    #: Seconds since the job that waits longest was due; 0 without one.
+    age_s: float
 
 
 class Database(Protocol):

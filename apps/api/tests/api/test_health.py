@@ -31,7 +31,7 @@ async def well() -> None:
 
 
 async def depth(workers: int = 1) -> QueueDepth:
-    return QueueDepth(pending=4, running=2, workers=workers)
+    return QueueDepth(pending=4, running=2, workers=workers, age_s=0.5)
 
 
 def failing(error: Exception) -> Check:

@@ -15,6 +15,7 @@ async def test_an_operator_sees_queue_repairs_and_breakers(api: httpx2.AsyncClie
     }
     assert samples["renum_database_up",] == 1
     assert samples["renum_workers",] >= 0
+    assert samples["renum_queue_age_seconds",] >= 0
     assert samples["renum_executions_repaired",] >= 0
     for kind in ("no_job", "not_promoted", "no_stop_job"):
         assert ("renum_executions_stuck", kind) in samples

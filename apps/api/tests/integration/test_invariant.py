@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import LiteralString
 from uuid import UUID, uuid4
 
 import psycopg
@@ -36,6 +37,18 @@ class Stage:
     async def lose_all_jobs(self) -> None:
         async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
             await connection.execute("DELETE FROM renum.procrastinate_jobs")
+
+    async def age_all_jobs(self, *, by: str) -> None:
+        await self._change("UPDATE renum.procrastinate_events SET at = at - %s::interval", by)
+
+    async def schedule_all_jobs(self, *, later: str) -> None:
+        await self._change(
+            "UPDATE renum.procrastinate_jobs SET scheduled_at = now() + %s::interval", later
+        )
+
+    async def _change(self, sql: LiteralString, value: str) -> None:
+        async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
+            await connection.execute(sql, (value,))
 
     async def put_check_into_the_queue(self) -> None:
         """As the timer of any process does, every few seconds."""
@@ -135,3 +148,19 @@ async def test_the_check_itself_is_no_work_that_waits(stage: Stage) -> None:
     await stage.put_check_into_the_queue()
     depth = await stage.db.queue_depth()
     assert (depth.pending, depth.running) == (1, 0)
+
+
+async def test_the_queue_is_as_old_as_the_job_that_waits_longest(stage: Stage) -> None:
+    assert (await stage.db.queue_depth()).age_s == 0
+    await stage.begin()
+    await stage.age_all_jobs(by="90 seconds")
+    await stage.begin()
+    assert 90 <= (await stage.db.queue_depth()).age_s < 150
+
+
+async def test_a_job_for_later_is_not_waiting_yet(stage: Stage) -> None:
+    await stage.begin()
+    await stage.age_all_jobs(by="90 seconds")
+    await stage.schedule_all_jobs(later="1 hour")
+    depth = await stage.db.queue_depth()
+    assert (depth.pending, depth.age_s) == (1, 0)

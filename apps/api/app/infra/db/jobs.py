@@ -164,8 +164,14 @@ class JobStore:
             SELECT count(*) FILTER (WHERE status = 'todo') AS pending,
                    count(*) FILTER (WHERE status = 'doing') AS running,
                    (SELECT count(*) FROM renum.procrastinate_workers
-                     WHERE last_heartbeat > now() - interval '10 seconds') AS workers
+                     WHERE last_heartbeat > now() - interval '10 seconds') AS workers,
+                   coalesce(extract(epoch FROM now() - min(greatest(scheduled_at, came.at))
+                                                       FILTER (WHERE status = 'todo')), 0) AS age_s
               FROM renum.procrastinate_jobs
+                   -- When it last came into the queue: at first, or handed back.
+                   LEFT JOIN LATERAL (SELECT max(at) AS at FROM renum.procrastinate_events
+                                       WHERE job_id = procrastinate_jobs.id
+                                         AND status = 'todo') came ON true
              WHERE status IN ('todo', 'doing') AND queue_name <> %(webhooks)s
                -- What is only repeated, under a lock of its own name, is no work that waits.
                AND queueing_lock IS DISTINCT FROM task_name
@@ -174,7 +180,8 @@ class JobStore:
         )
         row = await cursor.fetchone()
         assert row is not None  # noqa: S101  an aggregate always has one row
-        return QueueDepth(row["pending"], row["running"], row["workers"])
+        age_s = max(float(row["age_s"]), 0.0)  # what is due later has not waited
+        return QueueDepth(row["pending"], row["running"], row["workers"], age_s)
 
     async def _defer_for(self, queue: str, task: str, execution_id: UUID, *, priority: int) -> None:
         await self._defer(
