@@ -3,7 +3,7 @@
 #   docker build -t renum .                       production
 #   docker build -t renum-sandbox --target sandbox .    with the stand-ins for Suna and Supabase
 #
-# `python scripts/image_steps.py DIR` performs these very steps without Docker.
+# `python -m scripts.image_steps DIR` performs these very steps without Docker.
 ARG PYTHON_IMAGE=python:3.13-slim-trixie
 
 # ---- Dependencies, from locked and hashed lists of ready-made wheels ---------------------------

@@ -13,10 +13,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from image_steps import Stage
+from scripts.image_steps import Stage
 
 #: Settings that production asks for; nothing is at these addresses, and nothing is asked there.
 ELSEWHERE = {
@@ -25,6 +25,8 @@ ELSEWHERE = {
     "SUPABASE_URL": "https://supabase.invalid",
     "SUPABASE_ANON_KEY": "sb_publishable_of_nobody",
 }
+#: All that a container may write to.
+TMP = "/tmp"  # noqa: S108  of the image, not of this machine
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 20.0
 # One capability is left: to reach the socket of a PostgreSQL that another user runs.
@@ -50,7 +52,7 @@ def check(image: Stage) -> None:
         port = _free_port()
         with tree.started(*image.command, "--no-worker", "--port", str(port)) as api:
             api.is_well([word.replace(":8000", f":{port}") for word in image.healthcheck])
-            alive = str(image.path("/tmp/renum-alive"))
+            alive = str(image.path(f"{TMP}/renum-alive"))
             with tree.started("worker", "--alive-file", alive) as worker:
                 worker.is_well(["python", "-m", "app.probe", "--fresh", "15", alive])
     print("checked: it migrates, serves, works, and its healthcheck says so")
@@ -68,11 +70,10 @@ class _Tree:
             print("NOT CHECKED: a read-only file system, which only root can arrange", flush=True)
 
     def command(self, words: Sequence[str]) -> list[str]:
-        program = str(self.image.path(f"/opt/renum/bin/{words[0]}"))
-        plain = [program, *words[1:]]
+        plain = self._plain(words)
         if not self._confined:
             return plain
-        tmp = str(self.image.path("/tmp"))
+        tmp = str(self.image.path(TMP))
         return ["unshare", "--mount", "/bin/sh", "-euc", READ_ONLY, __file__, tmp, *plain]
 
     def run(self, *arguments: str) -> None:
@@ -97,10 +98,11 @@ class _Tree:
 
     def asks(self, process: "subprocess.Popen[bytes]", probe: Sequence[str]) -> bool:
         """What the probe says, asked where the process runs: its /tmp is its own."""
-        command = self.command(probe)
+        command = self._plain(probe)
         if self._confined:
-            command = ["nsenter", f"--target={process.pid}", "--mount", "--", *self._plain(probe)]
-        return subprocess.run(command, env=self._env, check=False, stderr=-3).returncode == 0
+            command = ["nsenter", f"--target={process.pid}", "--mount", "--", *command]
+        done = subprocess.run(command, env=self._env, stderr=subprocess.DEVNULL, check=False)
+        return done.returncode == 0
 
     def _plain(self, words: Sequence[str]) -> list[str]:
         return [str(self.image.path(f"/opt/renum/bin/{words[0]}")), *words[1:]]
@@ -123,7 +125,7 @@ class _Running:
             time.sleep(0.2)
 
 
-def _database() -> "contextmanager[str] | nullcontext[str]":
+def _database() -> AbstractContextManager[str]:
     if url := os.environ.get("DATABASE_URL"):
         return nullcontext(url)
     return _embedded()

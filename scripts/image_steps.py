@@ -1,7 +1,7 @@
 """
 Build the image's file tree without Docker, by the steps of the Dockerfile itself.
 
-    python scripts/image_steps.py DIR [--target api|sandbox] [--check]
+    python -m scripts.image_steps DIR [--target api|sandbox] [--check]
 
 Every instruction is read from the Dockerfile, so the two cannot drift. RUN runs its command with
 /bin/sh and the environment of its stage; where it names a path of the image (`/opt`, `/build`,
@@ -47,7 +47,7 @@ class Stage:
 
     def path(self, inside: str) -> Path:
         """Where a path of the image, or one relative to WORKDIR, lies on this machine."""
-        return self.root / os.path.normpath(os.path.join(self.workdir, inside)).lstrip("/")
+        return self.root / os.path.normpath(Path(self.workdir, inside)).lstrip("/")
 
     def mapped(self, text: str) -> str:
         """*text* with every path of the image replaced by where it lies on this machine."""
@@ -219,7 +219,7 @@ def main() -> None:
         sys.exit(f"image_steps: {error}")
     print(f"built {image.root}")
     if asked.check:
-        from image_check import check
+        from scripts.image_check import check
 
         check(image)
 

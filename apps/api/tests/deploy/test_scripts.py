@@ -91,7 +91,12 @@ def host(tmp_path: Path) -> Host:
 def test_shellcheck_finds_nothing() -> None:
     scripts = sorted(map(str, SCRIPTS.glob("*.sh")))
     assert len(scripts) == 5
-    command = [str(BIN / "shellcheck"), "--enable=all", "--exclude=SC2250,SC2292,SC2310,SC2312", *scripts]
+    command = [
+        str(BIN / "shellcheck"),
+        "--enable=all",
+        "--exclude=SC2250,SC2292,SC2310,SC2312",
+        *scripts,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 

@@ -1,5 +1,6 @@
 """Brings a database to the schema that this code works on, with Alembic."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from sqlalchemy.pool import NullPool
 
 from alembic import command
 
+logger = logging.getLogger(__name__)
+
 #: Any number, the same everywhere: processes that start together migrate one after the other.
 _ADVISORY_LOCK = 7_281_866_021
 
@@ -20,8 +23,13 @@ _IN_SOURCE = Path(__file__).parents[3] / "alembic"
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Apply what is missing; processes that call it together take turns. Blocking."""
-    _run(url, command.upgrade, revision)
+    """
+    Apply what is missing; processes that call it together take turns. Blocking.
+
+    A schema of a later version is left alone, with a warning: that is how a version that is rolled
+    back finds it, and each version works with the schema of the next (CONTRIBUTING.md).
+    """
+    _run(url, command.upgrade, revision, unless=_is_later)
 
 
 def downgrade(url: str, revision: str = "base") -> None:
@@ -50,8 +58,26 @@ def turn(url: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def _run(url: str, change: Callable[[Config, str], None], revision: str) -> None:
+def _is_later(guard: psycopg.Connection) -> bool:
+    if guard.execute("SELECT to_regclass('renum.alembic_version')").fetchone() == (None,):
+        return False
+    found = guard.execute("SELECT version_num FROM renum.alembic_version").fetchone()
+    if found is None or found[0] <= head():  # they are numbers of four digits
+        return False
+    logger.warning("the schema is later (%s) than this version (%s), and stays", found[0], head())
+    return True
+
+
+def _run(
+    url: str,
+    change: Callable[[Config, str], None],
+    revision: str,
+    *,
+    unless: Callable[[psycopg.Connection], bool] = lambda _: False,
+) -> None:
     with turn(url) as guard:
+        if unless(guard):
+            return
         # Asked first: IF NOT EXISTS wants the right to create even where nothing is created.
         if guard.execute("SELECT FROM pg_namespace WHERE nspname = 'renum'").fetchone() is None:
             guard.execute("CREATE SCHEMA renum")
