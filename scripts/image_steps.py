@@ -75,7 +75,10 @@ def build(folder: Path, target: str = "api") -> Stage:
         raise StepError(f"{folder} is not empty")
     base = folder / "base"
     base.mkdir()
-    (base / "python").symlink_to(Path(sys.base_prefix, "bin", Path(sys.executable).name).resolve())
+    # Not a link: the tree then leads to the Python itself, and may be moved.
+    real = Path(sys.base_prefix, "bin", Path(sys.executable).name).resolve()
+    (base / "python").write_text(f'#!/bin/sh\nexec {shlex.quote(str(real))} "$@"\n')
+    (base / "python").chmod(0o755)
     parts = _stages(instructions((ROOT / "Dockerfile").read_text(encoding="utf-8")))
     stages: dict[str, Stage] = {}
     for name in _needed(parts, target):
@@ -87,7 +90,7 @@ def build(folder: Path, target: str = "api") -> Stage:
     final = folder / "image"
     image.root.rename(final)
     image.root = final
-    for name in stages:
+    for name in [*stages, "base"]:
         shutil.rmtree(folder / name, ignore_errors=True)
     return image
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -106,6 +107,21 @@ def test_the_sandbox_comes_only_when_asked_for_and_apart() -> None:
     assert read["sandbox"]["environment"]["APP_ENV"] == "development"
     name = compose(passwords, *words, "config", "--format", "json")
     assert json.loads(name.stdout)["name"] == "renum-sandbox"
+
+
+def test_the_page_s_way_to_a_database_elsewhere_works(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "operations" / "compose.md").read_text()
+    (override,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "override.yaml").write_text(override)
+    url = "postgresql://renum:p@db.example/renum"
+    words = ("--file", str(tmp_path / "override.yaml"))
+    read = services(REQUIRED | {"DATABASE_URL": url}, *words)
+    assert set(read) == {"api", "worker", "migrate", "valkey"}
+    for name in ("api", "worker", "migrate"):
+        assert read[name]["environment"]["DATABASE_URL"] == url
+        assert "postgres" not in read[name].get("depends_on", {})
+        assert read[name]["environment"]["SUNA_API_URL"] == REQUIRED["SUNA_API_URL"]
+    assert "migrate" in read["api"]["depends_on"]
 
 
 def test_valkey_asks_for_its_password(tmp_path: Path) -> None:

