@@ -31,7 +31,8 @@ roll_out() { # IMAGE [VERSION]
 before=$(cat "$current" 2>/dev/null || true)
 export RENUM_IMAGE=$image
 docker compose config --quiet || exit 3
-docker compose pull --quiet api worker migrate || { say "$image cannot be pulled"; exit 3; }
+# Not `compose pull`: for an image that could be built, it calls a failure a success.
+docker pull --quiet "$image" >/dev/null || { say "$image cannot be pulled"; exit 3; }
 
 say "from ${before:-nothing} to $image"
 if roll_out "$image" "$version"; then

@@ -1,6 +1,9 @@
 """What Prometheus reads."""
 
+from pathlib import Path
+
 import httpx2
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 
@@ -24,3 +27,9 @@ async def test_an_operator_sees_queue_repairs_and_breakers(api: httpx2.AsyncClie
     for upstream in ("suna", "supabase"):
         open_, closed = (samples["renum_breaker", state, upstream] for state in ("open", "closed"))
         assert (open_, closed) == (0, 1)
+
+
+async def test_the_chart_scales_workers_by_a_number_that_there_is(api: httpx2.AsyncClient) -> None:
+    values = Path(__file__).parents[4] / "deploy" / "helm" / "renum" / "values.yaml"
+    named = yaml.safe_load(values.read_text())["worker"]["autoscaling"]["metric"]
+    assert f"\n{named} " in (await api.get("/metrics")).text

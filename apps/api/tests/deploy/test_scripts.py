@@ -21,7 +21,7 @@ DOCKER = """#!/bin/sh
 echo "docker $RENUM_IMAGE: $*" >> "$CALLS"
 case "$*" in
   "compose config"*) exit "${CONFIG_CODE:-0}" ;;
-  "compose pull"*) case $RENUM_IMAGE in *absent*) exit 1 ;; esac ;;
+  pull*) case $* in *absent*) exit 1 ;; esac ;;
   "compose up"*) case $RENUM_IMAGE in *unhealthy*) exit 1 ;; esac ;;
   "compose exec"*) case $RENUM_IMAGE in *silent*) exit 1 ;; esac ;;
 esac
@@ -104,8 +104,9 @@ def test_shellcheck_finds_nothing() -> None:
 class TestCompose:
     def test_what_is_well_stays(self, host: Host) -> None:
         assert host.run("deploy-compose.sh", "renum:1", "1.0.0") == 0
-        steps = [call.split()[3] for call in host.calls]
-        assert steps == ["config", "pull", "up", "exec"]
+        steps = [call.split(": ", 1)[1].removeprefix("compose ") for call in host.calls]
+        assert [step.split()[0] for step in steps] == ["config", "pull", "up", "exec"]
+        assert steps[1] == "pull --quiet renum:1"
         assert "--wait" in host.did("compose up")[0]
         assert "--version 1.0.0" in host.did("compose exec")[0]
         assert (host.kept(), host.kept(".renum-release.previous")) == ("renum:1", None)
