@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import limits
 from limits import RateLimitItem
@@ -25,6 +25,7 @@ from app.infra.websocket.doorbell import Listener
 from app.infra.websocket.hub import Hub
 from app.usecases.api_keys import TokensAndKeys
 from app.usecases.limits import Limits, SunaLimit
+from app.usecases.retention import Kept
 from app.usecases.services import Services
 
 
@@ -79,6 +80,7 @@ async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
             output=output,
             webhooks=webhooks,
             limits=_limits(settings),
+            kept=_kept(settings),
             clock=_now,
             new_id=uuid7,
         )
@@ -97,6 +99,18 @@ def _rates(settings: Settings, counters: MemoryStorage | RedisStorage) -> RateLi
         user=limit(settings.rate_limit_user),
         login_address=limit(settings.rate_limit_login_address),
         login_email=limit(settings.rate_limit_login_email),
+    )
+
+
+def _kept(settings: Settings) -> Kept:
+    def days(given: int | None) -> timedelta | None:
+        return None if given is None else timedelta(days=given)
+
+    return Kept(
+        events=timedelta(days=settings.event_retention_days),
+        executions=days(settings.execution_retention_days),
+        logs=days(settings.log_retention_days),
+        notifications=days(settings.notification_retention_days),
     )
 
 

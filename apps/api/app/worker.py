@@ -16,7 +16,7 @@ from app.usecases.deliveries import Deliveries
 from app.usecases.engine import Engine
 from app.usecases.invariant import repair_stuck
 from app.usecases.remote_stop import stop_runs
-from app.usecases.retention import prune_deliveries, prune_events, prune_idempotency_keys
+from app.usecases.retention import prune_ended, prune_events, prune_idempotency_keys
 from app.usecases.services import Services
 
 
@@ -63,10 +63,10 @@ async def run_worker(settings: Settings, services: Services) -> None:
         await prune_idempotency_keys(services.db, now=services.clock())
 
     async def forget_events() -> None:
-        await prune_events(services.db, before=services.clock() - settings.event_retention)
+        await prune_events(services.db, before=services.clock() - services.kept.events)
 
-    async def forget_deliveries() -> None:
-        await prune_deliveries(services.db, now=services.clock())
+    async def forget_ended() -> None:
+        await prune_ended(services.db, services.kept, now=services.clock())
 
     worker = QueueWorker(
         settings.direct_url.get_secret_value(),
@@ -79,7 +79,7 @@ async def run_worker(settings: Settings, services: Services) -> None:
             Periodic("prune_events", "17 * * * *", forget_events),
             Periodic("prune_idempotency_keys", "47 * * * *", forget_keys),
             Periodic("repair_deliveries", "* * * * *", deliveries.repair),
-            Periodic("prune_deliveries", "32 * * * *", forget_deliveries),
+            Periodic("prune_ended", "32 * * * *", forget_ended),
         ],
     )
     async with AsyncExitStack() as stack:

@@ -65,13 +65,14 @@ def an_execution(
     context: dict[str, object] | None = None,
     queued: bool = False,
     now: datetime = NOON,
+    id_: UUID | None = None,
     **config: object,
 ) -> Execution:
     team = team or a_team()
     return Execution.create(
         team,
         planned(team.workflow_type, team.agents),
-        id=uuid4(),
+        id=id_ or uuid4(),
         prompt=prompt,
         context=context or {},
         config=ExecutionConfig(**config),

@@ -6,7 +6,6 @@ object at module level: whoever starts a process makes one and hands it on.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -99,6 +98,10 @@ class Settings(BaseSettings):
     webhooks_allow_private: bool = False
 
     event_retention_days: Count = 7
+    #: After the end of an execution; None keeps for ever.
+    execution_retention_days: Count | None = None
+    log_retention_days: Count | None = None
+    notification_retention_days: Count | None = None
 
     max_concurrent_executions: Count = 5
     max_queued_executions: Count = 100
@@ -149,11 +152,6 @@ class Settings(BaseSettings):
     def issuer(self) -> str:
         """The `iss` of access tokens."""
         return self.jwt_issuer or self.auth_url
-
-    @property
-    def event_retention(self) -> timedelta:
-        """How long the event log is kept."""
-        return timedelta(days=self.event_retention_days)
 
     @property
     def effective_log_level(self) -> str:

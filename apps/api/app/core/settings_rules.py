@@ -65,6 +65,12 @@ def problems_of(settings: "Settings") -> list[str]:
             f"JWT_SECRET_KEY is weak: it needs at least {MIN_HS256_SECRET_BYTES} bytes; leave it "
             "empty when the project signs with asymmetric keys"
         )
+    kept, events = settings.execution_retention_days, settings.event_retention_days
+    if kept is not None and kept < events:
+        problems.append(
+            f"EXECUTION_RETENTION_DAYS is {kept}: it must not be below EVENT_RETENTION_DAYS "
+            f"({events}), or the live stream tells of executions that are gone"
+        )
     if not settings.in_development:
         problems += _production_problems(settings)
     return problems

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from app.domain.errors import Conflict, LimitReached, NotFound, RenumError
+from app.domain.errors import Conflict, Gone, LimitReached, NotFound, RenumError
 
 
 class ExecutionNotFound(NotFound):
@@ -33,6 +33,16 @@ class TextNotFound(NotFound):
 
     def __init__(self, key: str, field: str) -> None:
         super().__init__(f"The execution has no {field} of an agent {key!r}.")
+
+
+class LogsExpired(Gone):
+    """The execution has ended long ago, and its log lines are kept no longer."""
+
+    code = "logs_expired"
+    title = "The log is no longer kept"
+
+    def __init__(self, execution_id: UUID) -> None:
+        super().__init__(f"The log lines of execution {execution_id} are no longer kept.")
 
 
 class NotRetryable(Conflict):

@@ -107,7 +107,7 @@ class ExecutionAnswer(ExecutionSummaryAnswer):
     execution_config: ExecutionConfig = Field(validation_alias="config")
     results: list[ResultAnswer] = Field(description="For every agent of the plan, in plan order.")
     logs: list[LogAnswer] = Field(description="The latest 500 lines.")
-    logs_truncated: bool
+    logs_truncated: bool = Field(description="Whether there are, or were, more lines.")
     seq: int = Field(description="The number of the last event of this execution seen here.")
 
     @computed_field  # type: ignore[prop-decorator]

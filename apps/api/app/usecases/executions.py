@@ -180,7 +180,7 @@ async def list_executions(
 async def execution_logs(
     db: Database, execution_id: UUID, *, user_id: UUID, after: int, limit: int
 ) -> list[ExecutionLog]:
-    """Raises ExecutionNotFound."""
+    """Raises ExecutionNotFound, LogsExpired."""
     async with db.reading() as tx:
         return await tx.reports.logs(execution_id, user_id=user_id, after=after, limit=limit)
 

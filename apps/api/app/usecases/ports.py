@@ -355,14 +355,18 @@ class Events(Protocol):
         """Events of *interest* with a higher id, in order; none above *up_to*."""
 
     async def bounds(self, user_id: UUID) -> tuple[int, int]:
-        """The last id given (0 without events), and the oldest id still kept (last + 1 if none)."""
+        """The last id given (the floor without events), and the oldest id still kept (last + 1 if
+        none)."""
 
-    async def users_before(self, before: datetime) -> list[UUID]:
-        """Who has events from before that time."""
+    async def users_before(
+        self, before: datetime, *, after: UUID, limit: int
+    ) -> tuple[UUID | None, list[UUID]]:
+        """Of the next *limit* users after an id: the last of them (None: there are no more), and
+        those whose log begins before that time."""
 
-    async def prune(self, user_id: UUID, *, before: datetime, limit: int) -> int:
-        """Delete the first events of a log, at most *limit*, up to the first one that is not from
-        before that time; how many those were."""
+    async def prune(self, user_ids: Sequence[UUID], *, before: datetime, limit: int) -> int:
+        """Delete the first events of these logs, at most *limit* in all, of each up to the first
+        one that is not from before that time; how many those were."""
 
     async def heads(self, user_ids: Sequence[UUID]) -> dict[UUID, int]:
         """The last id given, of those users who have events."""
@@ -384,8 +388,8 @@ class IdempotencyKeys(Protocol):
         self, user_id: UUID, once: Once, answer: StoredAnswer, *, now: datetime
     ) -> None: ...
 
-    async def prune(self, before: datetime) -> int:
-        """Delete what is older; how many those were."""
+    async def prune(self, before: datetime, *, limit: int) -> int:
+        """Delete what is older, at most *limit*; how many those were."""
 
 
 class ApiKeys(Protocol):
@@ -445,6 +449,33 @@ class Webhooks(Protocol):
 
     async def prune(self, before: datetime, *, limit: int) -> int:
         """Delete what ended earlier, at most *limit*; how many those were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """One step of a walk through rows that may be too old."""
+
+    count: int
+    #: Where the next step begins; None when nothing follows.
+    last: UUID | None
+
+
+class Retention(Protocol):
+    """
+    Deletes what ended before a time, a bounded piece at a time.
+
+    Each step looks at the next *limit* things after an id, oldest first; ids tell when a thing was
+    made. What still runs is never touched, and whoever has a row locked is not waited for.
+    """
+
+    async def prune_executions(self, before: datetime, *, after: UUID, limit: int) -> Pruned:
+        """Executions with their results, texts and log lines; not those whose remote runs are
+        still to be stopped."""
+
+    async def prune_logs(self, before: datetime, *, after: UUID, limit: int) -> Pruned:
+        """All log lines of executions; the executions stay, and the count is theirs."""
+
+    async def prune_notifications(self, before: datetime, *, after: UUID, limit: int) -> Pruned: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -519,6 +550,8 @@ class Transaction(Protocol):
     def idempotency(self) -> IdempotencyKeys: ...
     @property
     def webhooks(self) -> Webhooks: ...
+    @property
+    def retention(self) -> Retention: ...
     @property
     def jobs(self) -> Jobs: ...
 

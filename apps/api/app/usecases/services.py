@@ -17,6 +17,7 @@ from app.usecases.ports import (
     TokenVerifier,
     WebhookSender,
 )
+from app.usecases.retention import Kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,5 +36,6 @@ class Services:
     output: LiveOutput
     webhooks: WebhookSender
     limits: Limits
+    kept: Kept
     clock: Clock
     new_id: NewId

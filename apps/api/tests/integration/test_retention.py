@@ -136,3 +136,32 @@ async def test_a_worker_repeats_what_is_to_be_repeated(new_database: Callable[[]
     # It is no work that waits, whatever becomes of it.
     async with create_pool(url, size=1) as pool:
         assert (await PostgresDatabase(pool).queue_depth()).pending == 0
+
+
+async def test_a_tick_that_nobody_was_up_for_is_made_up_for(
+    new_database: Callable[[], str],
+) -> None:
+    done: asyncio.Queue[None] = asyncio.Queue()
+
+    async def never(*_: object) -> None:
+        raise AssertionError
+
+    async def note() -> None:
+        done.put_nowait(None)
+
+    url = new_database()
+    missed = datetime.now(UTC) - timedelta(hours=3)
+    daily = Periodic("daily", f"{missed.minute} {missed.hour} * * *", note)
+    often = Periodic("often", "* * * * * */1", note)
+    for work, times in (([daily], 1), ([daily, often], 1)):
+        worker = QueueWorker(
+            url, drive=never, stop_runs=never, deliver=never, concurrency=1, periodic=work
+        )
+        async with background(worker.run(), name="worker"), asyncio.timeout(30):
+            for _ in range(times):
+                await done.get()
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        cursor = await connection.execute(
+            "SELECT count(*) FROM renum.procrastinate_periodic_defers WHERE task_name = 'daily'"
+        )
+        assert await cursor.fetchone() == (1,)

@@ -56,6 +56,7 @@ def test_what_is_required_is_enough() -> None:
         ({"supabase_anon_key": "sb_publishable_renum_sandbox"}, "SUPABASE_ANON_KEY is a key of"),
         ({"supabase_service_key": "sb_secret_renum_sandbox"}, "SUPABASE_SERVICE_KEY is a key of"),
         ({"database_url": "mysql://db.example/renum"}, "DATABASE_URL must start with postgresql"),
+        ({"execution_retention_days": 6}, "EXECUTION_RETENTION_DAYS is 6: it must not be below"),
         ({"redis_url": "localhost:6379"}, "REDIS_URL must start with redis:// or rediss://"),
         ({"database_url": "postgresql://a:b@p.example:6543/x"}, "DATABASE_DIRECT_URL is missing"),
     ],

@@ -20,7 +20,7 @@ from app.infra.db.jobs import WEBHOOKS
 from app.usecases import webhooks
 from app.usecases.deliveries import PARALLEL, PARALLEL_OF_USER, Deliveries
 from app.usecases.ports import WebhookReply
-from app.usecases.retention import prune_deliveries
+from app.usecases.retention import DELIVERIES_KEPT, prune_deliveries
 from tests.builders import a_team
 from tests.world import World
 
@@ -354,10 +354,10 @@ async def test_what_ended_a_month_ago_is_forgotten(owner: Owner) -> None:
     ended = await owner.attempt(await owner.trial(webhook))
     pending = await owner.trial(webhook)
     owner.now += timedelta(days=29)
-    await prune_deliveries(owner.db, now=owner.now)
+    await prune_deliveries(owner.db, before=owner.now - DELIVERIES_KEPT)
     assert {d.id for d in await owner.all(webhook)} == {ended.id, pending.id}
     owner.now += timedelta(days=2)
-    await prune_deliveries(owner.db, now=owner.now)
+    await prune_deliveries(owner.db, before=owner.now - DELIVERIES_KEPT)
     assert {d.id for d in await owner.all(webhook)} == {pending.id}
 
 

@@ -13,6 +13,7 @@ from app.domain.execution import Execution
 from app.domain.execution_errors import (
     ExecutionFinished,
     ExecutionNotFound,
+    LogsExpired,
     NotRetryable,
     TextNotFound,
     TooManyExecutions,
@@ -65,7 +66,11 @@ async def get_execution(
     return await executions.get_execution(services.db, execution_id, user_id=user.id)
 
 
-@router.get("/{execution_id}/logs", response_model=LogsAnswer, responses=problem(ExecutionNotFound))
+@router.get(
+    "/{execution_id}/logs",
+    response_model=LogsAnswer,
+    responses=problem(ExecutionNotFound, LogsExpired),
+)
 async def list_execution_logs(
     execution_id: UUID,
     user: CurrentUser,

@@ -22,6 +22,7 @@ from app.infra.db.idempotency import IdempotencyStore
 from app.infra.db.jobs import JobStore
 from app.infra.db.notifications import NotificationStore
 from app.infra.db.reports import ReportStore
+from app.infra.db.retention import RetentionStore
 from app.infra.db.teams import TeamStore
 from app.infra.db.webhooks import WebhookStore
 from app.usecases.ports import QueueDepth
@@ -89,6 +90,7 @@ class PostgresTransaction:
         self.idempotency = IdempotencyStore(connection)
         self.webhooks = WebhookStore(connection)
         self.jobs = JobStore(connection)
+        self.retention = RetentionStore(connection)
 
 
 class PostgresDatabase:

@@ -16,7 +16,8 @@ DOORBELL = "renum_events"
 # The upsert takes the user's row lock before anything is written and holds it to the commit.
 _APPEND = """
 WITH head AS (
-    INSERT INTO renum.event_heads AS h (user_id, last_id) VALUES (%(user_id)s, %(n)s)
+    INSERT INTO renum.event_heads AS h (user_id, last_id)
+    SELECT %(user_id)s, last_id + %(n)s FROM renum.event_floor
     ON CONFLICT (user_id) DO UPDATE SET last_id = h.last_id + %(n)s
     RETURNING last_id
 ), written AS (
@@ -43,7 +44,8 @@ class EventStore:
     async def lock(self, user_id: UUID) -> None:
         await self._connection.execute(
             """
-            INSERT INTO renum.event_heads AS h (user_id, last_id) VALUES (%s, 0)
+            INSERT INTO renum.event_heads AS h (user_id, last_id)
+            SELECT %s, last_id FROM renum.event_floor
             ON CONFLICT (user_id) DO UPDATE SET last_id = h.last_id
             """,
             (user_id,),
@@ -105,37 +107,64 @@ class EventStore:
     async def bounds(self, user_id: UUID) -> tuple[int, int]:
         cursor = await self._connection.execute(
             """
-            SELECT last_id, coalesce(
-                       (SELECT min(id) FROM renum.events WHERE user_id = h.user_id), last_id + 1
-                   ) AS oldest_id
-              FROM renum.event_heads h WHERE user_id = %s
+            SELECT coalesce(h.last_id, f.last_id) AS last_id,
+                   (SELECT min(id) FROM renum.events WHERE user_id = %(user_id)s) AS oldest_id
+              FROM renum.event_floor f LEFT JOIN renum.event_heads h ON h.user_id = %(user_id)s
             """,
-            (user_id,),
+            {"user_id": user_id},
         )
         row = await cursor.fetchone()
-        return (row["last_id"], row["oldest_id"]) if row else (0, 1)
+        assert row is not None  # noqa: S101  the floor always has one row
+        return row["last_id"], row["oldest_id"] or row["last_id"] + 1
 
-    async def users_before(self, before: datetime) -> list[UUID]:
-        cursor = await self._connection.execute(
-            "SELECT DISTINCT user_id FROM renum.events WHERE created_at < %s", (before,)
-        )
-        return [row["user_id"] for row in await cursor.fetchall()]
-
-    async def prune(self, user_id: UUID, *, before: datetime, limit: int) -> int:
-        # The time of an event is when its transaction began, so ids and times are not quite in
-        # the same order: the first young one ends what goes, whatever comes after it.
+    async def users_before(
+        self, before: datetime, *, after: UUID, limit: int
+    ) -> tuple[UUID | None, list[UUID]]:
+        # The oldest event of each log, by the primary key: the log itself is not read.
         cursor = await self._connection.execute(
             """
-            WITH first AS (
-                SELECT id, created_at FROM renum.events WHERE user_id = %(user_id)s
-                 ORDER BY id LIMIT %(limit)s
-            )
-            DELETE FROM renum.events
-             WHERE user_id = %(user_id)s
-               AND id < coalesce((SELECT min(id) FROM first WHERE created_at >= %(before)s),
-                                 (SELECT max(id) + 1 FROM first))
+            SELECT user_id, coalesce(oldest < %(before)s, false) AS is_old
+              FROM (
+                SELECT h.user_id, (SELECT e.created_at FROM renum.events e
+                                    WHERE e.user_id = h.user_id ORDER BY e.id LIMIT 1) AS oldest
+                  FROM renum.event_heads h WHERE h.user_id > %(after)s
+                 ORDER BY h.user_id LIMIT %(limit)s
+              ) AS page
             """,
-            {"user_id": user_id, "before": before, "limit": limit},
+            {"before": before, "after": after, "limit": limit},
+        )
+        rows = await cursor.fetchall()
+        last = max((row["user_id"] for row in rows), default=None)
+        return last, [row["user_id"] for row in rows if row["is_old"]]
+
+    async def prune(self, user_ids: Sequence[UUID], *, before: datetime, limit: int) -> int:
+        # The time of an event is when its transaction began, so ids and times are not quite in
+        # the same order: the first young one ends what goes, whatever comes after it. Found by the
+        # primary key and deleted by place: nothing is read but what goes, and the row after it.
+        cursor = await self._connection.execute(
+            """
+            DELETE FROM renum.events WHERE ctid = ANY (ARRAY(
+                SELECT old.ctid FROM unnest(%(user_ids)s::uuid[]) AS u (user_id)
+                 CROSS JOIN LATERAL (
+                    SELECT e.id FROM renum.events e
+                     WHERE e.user_id = u.user_id ORDER BY e.id LIMIT 1
+                ) AS first
+                 CROSS JOIN LATERAL (
+                    SELECT coalesce((
+                        SELECT e.id FROM renum.events e
+                         WHERE e.user_id = u.user_id AND e.id < first.id + %(limit)s
+                           AND e.created_at >= %(before)s
+                         ORDER BY e.id LIMIT 1
+                    ), first.id + %(limit)s) AS id
+                ) AS kept
+                 CROSS JOIN LATERAL (
+                    SELECT e.ctid FROM renum.events e
+                     WHERE e.user_id = u.user_id AND e.id < kept.id ORDER BY e.id
+                ) AS old
+                 LIMIT %(limit)s
+            ))
+            """,
+            {"user_ids": list(user_ids), "before": before, "limit": limit},
         )
         return cursor.rowcount
 

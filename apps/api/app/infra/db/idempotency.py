@@ -55,8 +55,14 @@ class IdempotencyStore:
             (user_id, once.key, once.fingerprint, answer.status, answer.location, answer.body, now),
         )
 
-    async def prune(self, before: datetime) -> int:
+    async def prune(self, before: datetime, *, limit: int) -> int:
         cursor = await self._connection.execute(
-            "DELETE FROM renum.idempotency_keys WHERE created_at < %s", (before,)
+            """
+            DELETE FROM renum.idempotency_keys WHERE (user_id, key) IN (
+                SELECT user_id, key FROM renum.idempotency_keys
+                 WHERE created_at < %s ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED
+            )
+            """,
+            (before, limit),
         )
         return cursor.rowcount

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from app.common.paging import Page, Paged
 from app.domain.events import ExecutionLog
 from app.domain.execution import ExecutionConfig
-from app.domain.execution_errors import ExecutionNotFound, TextNotFound
+from app.domain.execution_errors import ExecutionNotFound, LogsExpired, TextNotFound
 from app.domain.progress import ExecutionStatus, Progress
 from app.domain.reports import (
     EventSpan,
@@ -77,7 +77,8 @@ class ReportStore:
                 config=_config.validate_python(row["config"]),
                 results=tuple(result_of(r) for r in await results.fetchall()),
                 logs=tuple(reversed(lines[:MAX_LOGS_IN_REPORT])),
-                logs_truncated=len(lines) > MAX_LOGS_IN_REPORT,
+                # The first line is written with the execution: where there is none, they are gone.
+                logs_truncated=len(lines) > MAX_LOGS_IN_REPORT or not lines,
                 seq=row["seq"],
             )
 
@@ -86,7 +87,10 @@ class ReportStore:
     ) -> list[ExecutionLog]:
         async with self._connection.pipeline():
             found = await self._connection.execute(
-                "SELECT FROM renum.executions WHERE id = %s AND user_id = %s",
+                """
+                SELECT EXISTS (SELECT FROM renum.execution_logs WHERE execution_id = e.id) AS kept
+                  FROM renum.executions e WHERE id = %s AND user_id = %s
+                """,
                 (execution_id, user_id),
             )
             lines = await self._connection.execute(
@@ -96,8 +100,11 @@ class ReportStore:
                 """,
                 (execution_id, after, limit),
             )
-            if await found.fetchone() is None:
+            row = await found.fetchone()
+            if row is None:
                 raise ExecutionNotFound(execution_id)
+            if not row["kept"]:
+                raise LogsExpired(execution_id)
             return [_log(line) for line in await lines.fetchall()]
 
     async def event_span(self, execution_id: UUID, *, user_id: UUID) -> EventSpan:

@@ -26,6 +26,8 @@ HEARTBEAT_S = 1.0
 POLL_S = 1.0
 #: Tries of a remote stop before it is marked as unconfirmed: with the backoff, about an hour.
 MAX_STOP_TRIES = 60
+#: A tick that no process was up for is made up for at the next start, if it was not longer ago.
+MAKE_UP_S = 24 * 60 * 60
 #: Short jobs that one process works on at once, beside the executions it drives.
 UPKEEP_CONCURRENCY = 20
 #: Webhooks that one process waits for at once.
@@ -102,7 +104,8 @@ class QueueWorker:
         self._app = App(
             connector=PsycopgConnector(
                 conninfo=url, min_size=1, max_size=4, configure=_set_up, name="renum-queue"
-            )
+            ),
+            periodic_defaults={"max_delay": MAKE_UP_S},
         )
 
         @self._app.task(name=DRIVE, queue=QUEUE, retry=_Retry(), pass_context=True)
