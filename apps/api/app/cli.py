@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
+from uuid import UUID
 
 import typer
 
@@ -35,6 +36,14 @@ _GREETING = """
 
 """
 
+_ACCOUNT_STAYS = (
+    "Their account at Supabase Auth, where they sign in, is not Renum's: delete it there."
+)
+
+users = typer.Typer(no_args_is_help=True, help="What is stored about one user.")
+cli.add_typer(users, name="users")
+
+UserId = Annotated[UUID, typer.Argument(help="Their id at Supabase Auth, a UUID.")]
 DataDir = Annotated[Path, typer.Option(help="Where development keeps its data.")]
 
 
@@ -94,6 +103,57 @@ def migrate(
                 grant_service(url, grant_to)
             except GrantError as error:
                 raise ConfigurationError([f"--grant-to: {error}"]) from error
+
+
+@cli.command()
+def restored() -> None:
+    """Make a database usable that a backup was restored into; before any server starts."""
+    from app.upkeep import restart_logs
+
+    with _stack(Settings.load()) as filled:
+        if not filled.direct_url:
+            raise ConfigurationError(["DATABASE_URL is missing"])
+        floor = restart_logs(filled.direct_url.get_secret_value())
+    typer.echo(f"all event logs go on after id {floor}; clients are told to read anew")
+
+
+@users.command("export")
+def export_user(
+    user_id: UserId,
+    out: Annotated[Path, typer.Option(help="The file to write: one JSON object a line.")],
+) -> None:
+    """Write all that is stored about a user to a new file, without hashes and secrets."""
+    from app import upkeep
+
+    with _prepared(Settings.load()) as settings:
+        try:
+            counts = upkeep.export_user(settings, user_id, out)
+        except OSError as error:
+            raise ConfigurationError([f"--out {out}: {error.strerror}"]) from error
+    typer.echo(f"{out}: {_counted(counts)}")
+
+
+@users.command("delete")
+def delete_user(
+    user_id: UserId,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Stop all that runs for a user, and delete all that is stored about them."""
+    from app import upkeep
+    from app.usecases.user_data import StillRunning
+
+    with _prepared(Settings.load()) as settings:
+        counts = upkeep.count_user(settings, user_id)
+        typer.echo(f"user {user_id}: {_counted(counts)}")
+        if not yes:
+            typer.confirm("Delete all of it, for good?", abort=True)
+        try:
+            deleted = upkeep.forget_user(settings, user_id)
+        except StillRunning as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from error
+    typer.echo(f"deleted: {_counted(deleted)}")
+    typer.echo(_ACCOUNT_STAYS, err=True)
 
 
 @cli.command()
@@ -162,6 +222,10 @@ def _stack(asked: Settings, *, speed: float = 1.0) -> AbstractContextManager[Set
     from app.localstack import development_stack
 
     return development_stack(asked, speed=speed)
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{n} {table}" for table, n in counts.items()) or "nothing is stored"
 
 
 def _print(document: dict[str, Any]) -> None:

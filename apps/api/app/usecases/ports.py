@@ -6,7 +6,7 @@ exists where a second adapter or a fake exists. Times are aware UTC datetimes, d
 are seconds. Adapters raise the domain's errors only; a foreign error never comes through.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -368,6 +368,13 @@ class Events(Protocol):
         """Delete the first events of these logs, at most *limit* in all, of each up to the first
         one that is not from before that time; how many those were."""
 
+    async def restart_all(self, *, skip: int) -> int:
+        """Empty all logs, and have them go on *skip* ids after the highest one ever given here;
+        that id. Nothing else may be going on."""
+
+    async def ring(self, user_id: UUID) -> None:
+        """Have watchers of a user look at the log, once this is committed."""
+
     async def heads(self, user_ids: Sequence[UUID]) -> dict[UUID, int]:
         """The last id given, of those users who have events."""
 
@@ -449,6 +456,30 @@ class Webhooks(Protocol):
 
     async def prune(self, before: datetime, *, limit: int) -> int:
         """Delete what ended earlier, at most *limit*; how many those were."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """A row that belongs to a user, as a JSON object."""
+
+    table: str
+    json: str
+
+
+class UserData(Protocol):
+    """All that is stored about a user, in every table."""
+
+    def rows(self, user_id: UUID) -> AsyncIterator[UserRow]:
+        """Without hashes and secrets; in a snapshot, all of one moment."""
+
+    async def count(self, user_id: UUID) -> dict[str, int]:
+        """Rows by table."""
+
+    async def delete(self, user_id: UUID) -> dict[str, int]:
+        """Rows that were deleted, by table."""
+
+    async def to_stop(self, user_id: UUID) -> list[UUID]:
+        """Executions with remote runs that are still to be stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -551,6 +582,8 @@ class Transaction(Protocol):
     @property
     def webhooks(self) -> Webhooks: ...
     @property
+    def user_data(self) -> UserData: ...
+    @property
     def retention(self) -> Retention: ...
     @property
     def jobs(self) -> Jobs: ...
@@ -611,7 +644,8 @@ class Subscription(Protocol):
     async def next(self) -> Sequence[Message]:
         """Everything that waits, oldest first; at least one message.
 
-        Raises SlowWatcher when more waited than a watcher may leave behind, and StreamClosing."""
+        Raises SlowWatcher when more waited than a watcher may leave behind, ResyncRequired when
+        the log no longer has what was handed out, and StreamClosing."""
 
     @property
     def last_event_id(self) -> int:

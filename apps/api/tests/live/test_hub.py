@@ -1,7 +1,7 @@
 """The hub on real rows: no gap, no duplicate, and nobody who holds the others up."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,10 +16,12 @@ from app.domain.watching import (
     StreamClosing,
     TooManyWatchers,
 )
-from app.infra.db.database import PostgresDatabase
+from app.infra.db.database import PostgresDatabase, create_pool
+from app.infra.websocket import hub as hub_module
 from app.infra.websocket import watcher as watcher_module
 from app.infra.websocket.bus import PostgresListener
 from app.infra.websocket.hub import Hub
+from app.usecases.restoring import restart_event_logs
 from tests.builders import NOON
 
 
@@ -202,3 +204,54 @@ async def test_a_hub_that_closes_lets_everybody_go(db: PostgresDatabase, hub: Hu
     with pytest.raises(StreamClosing):
         async with hub.subscribe(user_id, after=None):
             pass
+
+
+@pytest.mark.parametrize("rung", [True, False])
+async def test_a_log_that_is_gone_is_told_and_not_waited_for(
+    new_database: Callable[[], str], rung: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user was deleted, or a backup restored under a server that went on."""
+    monkeypatch.setattr(hub_module, "LOOK_S", 3600 if rung else 0.05)
+    async with create_pool(new_database(), size=2) as pool:
+        db, user_id = PostgresDatabase(pool), uuid4()
+        await tell(db, user_id, 5)
+        hub = Hub(db, max_per_user=2)
+        async with background(hub.run(), name="hub"), hub.subscribe(user_id, after=5) as watcher:
+            waiting = asyncio.create_task(watcher.next())
+            await asyncio.sleep(0)
+            async with db.transaction() as tx:
+                await tx.user_data.delete(user_id)
+            await tell(db, user_id, 2)  # begins anew, below what was handed out
+            if rung:
+                hub.ring(user_id)
+            with pytest.raises(ResyncRequired) as error:
+                async with asyncio.timeout(10):
+                    await waiting
+            assert error.value.oldest_event_id == 1
+        with pytest.raises(ResyncRequired):
+            async with hub.subscribe(user_id, after=5):
+                pass
+
+
+async def test_after_a_restore_no_id_comes_again(new_database: Callable[[], str]) -> None:
+    """Neither to users of the backup, nor to those that it does not know."""
+    async with create_pool(new_database(), size=2) as pool:
+        db, known, forgotten = PostgresDatabase(pool), uuid4(), uuid4()
+        await tell(db, known, 5)
+        hub = Hub(db, max_per_user=2)
+        for _ in range(2):  # a second restore goes further
+            floor = await restart_event_logs(db)
+            for user_id in (known, forgotten):
+                for after in (0, 4, 5, 90):  # 90: what came after the backup
+                    with pytest.raises(ResyncRequired) as error:
+                        async with hub.subscribe(user_id, after=after):
+                            pass
+                    assert error.value.oldest_event_id == floor + 1
+                async with hub.subscribe(user_id, after=None) as watcher:
+                    assert watcher.last_event_id == floor
+                await tell(db, user_id, 2)
+                async with hub.subscribe(user_id, after=floor) as watcher:
+                    assert [m.id for m in await watcher.next()] == [floor + 1, floor + 2]
+                with pytest.raises(ResyncRequired):
+                    async with hub.subscribe(user_id, after=90):
+                        pass

@@ -198,7 +198,7 @@ class Session:
             raise self._ending from None
         except StreamClosing as error:
             raise Close(RESTARTING, error.code) from None
-        except (SlowWatcher, Unavailable) as error:
+        except (SlowWatcher, ResyncRequired, Unavailable) as error:
             raise Close(TRY_AGAIN, error.code) from None
 
     async def _read(self) -> None:

@@ -15,7 +15,7 @@ from app.domain.errors import Unauthenticated, Unavailable
 from app.domain.events import ExecutionStatusUpdate
 from app.domain.progress import ExecutionStatus
 from app.domain.users import Identity
-from app.domain.watching import Message, SlowWatcher, StoredEvent
+from app.domain.watching import Message, ResyncRequired, SlowWatcher, StoredEvent
 from app.schemas.live import Connected, Heartbeat, Said, StreamEnd, TokenExpiring
 from app.usecases.ports import Clock, Subscription, TokenVerifier
 
@@ -92,7 +92,7 @@ async def told(
                 warned = True
                 yield _event(TokenExpiring(expires_at=identity.expires_at), None)
             continue
-        except (SlowWatcher, Unavailable):
+        except (SlowWatcher, ResyncRequired, Unavailable):
             return
         for message in messages:
             yield _line(message)

@@ -24,6 +24,7 @@ from app.infra.db.notifications import NotificationStore
 from app.infra.db.reports import ReportStore
 from app.infra.db.retention import RetentionStore
 from app.infra.db.teams import TeamStore
+from app.infra.db.user_data import UserDataStore
 from app.infra.db.webhooks import WebhookStore
 from app.usecases.ports import QueueDepth
 
@@ -90,6 +91,7 @@ class PostgresTransaction:
         self.idempotency = IdempotencyStore(connection)
         self.webhooks = WebhookStore(connection)
         self.jobs = JobStore(connection)
+        self.user_data = UserDataStore(connection)
         self.retention = RetentionStore(connection)
 
 

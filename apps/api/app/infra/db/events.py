@@ -168,6 +168,28 @@ class EventStore:
         )
         return cursor.rowcount
 
+    async def restart_all(self, *, skip: int) -> int:
+        cursor = await self._connection.execute(
+            """
+            UPDATE renum.event_floor SET last_id = %s + greatest(
+                last_id, (SELECT max(last_id) FROM renum.event_heads)
+            ) RETURNING last_id
+            """,
+            (skip,),
+        )
+        row = await cursor.fetchone()
+        assert row is not None  # noqa: S101  the floor always has one row
+        await self._connection.execute(
+            "UPDATE renum.event_heads SET last_id = %s", (row["last_id"],)
+        )
+        await self._connection.execute("DELETE FROM renum.events")
+        return int(row["last_id"])
+
+    async def ring(self, user_id: UUID) -> None:
+        if self._notify:
+            await self._connection.execute("SELECT pg_notify(%s, %s)", (DOORBELL, str(user_id)))
+        self.rung.add(user_id)
+
     async def heads(self, user_ids: Sequence[UUID]) -> dict[UUID, int]:
         cursor = await self._connection.execute(
             "SELECT user_id, last_id FROM renum.event_heads WHERE user_id = ANY(%s)",

@@ -55,8 +55,9 @@ class _Feed:
         if self._task is None:
             self._task = asyncio.create_task(self._read_all(), name=f"feed of {self._user_id}")
 
-    def is_behind(self, head: int) -> bool:
-        return any(w.cursor < head for w in self._joined)
+    def is_off(self, head: int) -> bool:
+        """Whether somebody has not seen all of the log, or more than all of it."""
+        return any(w.cursor != head for w in self._joined)
 
     async def _read_all(self) -> None:
         try:
@@ -80,6 +81,12 @@ class _Feed:
         lowest = min(w.cursor for w in joined)
         async with self._db.reading() as tx:
             events = await tx.events.after(self._user_id, lowest, limit=PAGE)
+            bounds = None if events else await tx.events.bounds(self._user_id)
+        if bounds is not None:
+            last, oldest = bounds
+            for watcher in joined:
+                if watcher.cursor > last:
+                    watcher.lose(oldest)
         for watcher in joined:
             if watcher.phase is Phase.JOINED:
                 watcher.bring(events)
@@ -166,9 +173,8 @@ class Hub:
                 await asyncio.sleep(_RETRY_S)
                 self._look.set()
                 continue
-            for user_id, head in heads.items():
-                feed = self._feeds.get(user_id)
-                if feed is not None and feed.is_behind(head):
+            for user_id, feed in self._feeds.items():
+                if feed.is_off(heads.get(user_id, 0)):
                     feed.ring()
 
     def close(self) -> None:

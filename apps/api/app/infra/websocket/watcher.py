@@ -6,7 +6,14 @@ from enum import Enum, auto
 from typing import Protocol
 from uuid import UUID
 
-from app.domain.watching import Interest, Message, SlowWatcher, StoredEvent, StreamClosing
+from app.domain.watching import (
+    Interest,
+    Message,
+    ResyncRequired,
+    SlowWatcher,
+    StoredEvent,
+    StreamClosing,
+)
 from app.infra.websocket.messages import OUTPUT
 from app.usecases.ports import Database
 
@@ -58,6 +65,7 @@ class Watcher:
         self._handed_out = cursor
         self.phase = Phase.CATCHING_UP
         self.too_slow = False
+        self._lost: ResyncRequired | None = None
         self._closing = False
         self._waiting: list[Message] = []
         self._waiting_bytes = 0
@@ -74,6 +82,8 @@ class Watcher:
         while not self._waiting:
             if self.too_slow:
                 raise SlowWatcher("Too many messages waited; resume with the last id.")
+            if self._lost is not None:
+                raise self._lost
             if self._closing:
                 raise StreamClosing("The server restarts; resume with the last id.")
             if self.phase is Phase.CATCHING_UP:
@@ -134,6 +144,11 @@ class Watcher:
     def close(self) -> None:
         """What waits is still handed out; then `next` raises StreamClosing."""
         self._closing = True
+        self._wake()
+
+    def lose(self, oldest_event_id: int) -> None:
+        """The log no longer has what was handed out: its user was deleted, or a backup restored."""
+        self._lost = ResyncRequired(oldest_event_id)
         self._wake()
 
     def join(self, rings: int) -> None:
