@@ -90,14 +90,17 @@ def migrate(
 ) -> None:
     """Bring the database to the schema of this version."""
     from app.infra.db.grants import GrantError, grant_service
-    from app.infra.db.migrations import upgrade
+    from app.infra.db.migrations import TableInUse, upgrade
 
     settings = Settings.load()
     with _stack(settings) as filled:
         if not filled.direct_url:
             raise ConfigurationError(["DATABASE_URL is missing"])
         url = filled.direct_url.get_secret_value()
-        upgrade(url)
+        try:
+            upgrade(url)
+        except TableInUse as error:
+            raise ConfigurationError([str(error)]) from error
         if grant_to is not None:
             try:
                 grant_service(url, grant_to)

@@ -13,6 +13,10 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # First, as it is a transaction of its own: if it is refused, the rest is not done twice.
+    with op.get_context().autocommit_block():
+        # Pages that were freed and filled again span all times, so it came to name every page.
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS renum.events_created_at")
     op.execute(
         """
         -- One row. Above zero once a backup was restored: an id that was given before must not
@@ -25,9 +29,6 @@ def upgrade() -> None:
         ALTER TABLE renum.event_floor ENABLE ROW LEVEL SECURITY;
         """
     )
-    # Pages that were freed and filled again span all times, so it came to name every page.
-    with op.get_context().autocommit_block():
-        op.execute("DROP INDEX CONCURRENTLY IF EXISTS renum.events_created_at")
 
 
 def downgrade() -> None:

@@ -18,7 +18,13 @@ LONG_PROMPT = " ".join(["🚲🚲🚲🚲"] * 16_000)
 
 def take_the_journey(settings: Settings) -> None:
     """Serve the application, queue included, and do everything once."""
-    with serving(settings) as url, signed_in(url, constants.ANA_EMAIL) as client:
+    with serving(settings) as url:
+        take_the_journey_at(url)
+
+
+def take_the_journey_at(url: str) -> None:
+    """The same, at a server that runs already."""
+    with signed_in(url, constants.ANA_EMAIL) as client:
         ana = Person(client)
         until(lambda: client.get(f"{url}/health/services").json()["status"], "ok".__eq__)
         checked(client.put("notifications/read-all"), 200)
