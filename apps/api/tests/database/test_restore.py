@@ -49,7 +49,7 @@ def test_a_restored_service_goes_on_and_hides_nothing(
         finished = ana.wait(ana.execute(team)["execution_id"])
         known = ana.running(team, seconds=8)
         called(programs / "pg_dump", "--format=custom", "--schema=renum", "-f", backup, before)
-        unknown = ana.running(team, seconds=601)
+        unknown = ana.running(team, seconds=701)
         lost_team = ana.team()
         last_known = checked(http.get("events", params={"limit": 1000}, headers=PAGE), 200)
         last_id = last_known["last_event_id"]
@@ -75,7 +75,7 @@ def test_a_restored_service_goes_on_and_hides_nothing(
         # What came after the backup is gone, and its run at Suna goes on unknown to anybody.
         problem_of(http.get(f"executions/{unknown['execution_id']}"), 404, "execution_not_found")
         problem_of(http.get(f"teams/{lost_team['id']}"), 404, "team_not_found")
-        assert starts(sandbox, "[[sleep=601]]") == ["running"]
+        assert starts(sandbox, "[[sleep=701]]") == ["running"]
 
         # Whatever id a client has, it is told to read anew; even when as many came since.
         for _ in range(last_id):

@@ -155,6 +155,8 @@ def test_a_user_is_handed_out_and_deleted(place: Place, receiver: Receiver, tmp_
             gone = place.renum_api(tmp_path, "users", "delete", user_id, "--yes")
             assert gone.returncode == 0, gone.stderr
             assert "deleted all data of user" in gone.stderr
+            assert "deleted: " in gone.stdout
+            assert "3 executions" in gone.stdout
             assert "Supabase" in gone.stderr
             with pytest.raises(ConnectionClosed) as closed:
                 durable(socket, lambda _: False)

@@ -66,26 +66,22 @@ class UserDataStore:
                     yield UserRow(table, row["row"])
 
     async def count(self, user_id: UUID) -> dict[str, int]:
-        counts = {}
-        for table, belongs in (await self._owned(await self._columns())).items():
-            query = sql.SQL("SELECT count(*) AS n FROM {} WHERE {}")
-            cursor = await self._connection.execute(
-                query.format(sql.Identifier("renum", table), belongs), {"user_id": user_id}
-            )
-            row = await cursor.fetchone()
-            counts[table] = int(row["n"]) if row else 0
-        return counts
+        query = sql.SQL("SELECT count(*) AS n FROM {} WHERE {}")
+        owned = await self._owned(await self._columns())
+        return {
+            table: await self._number(query, table, belongs, user_id)
+            for table, belongs in owned.items()
+        }
 
     async def delete(self, user_id: UUID) -> dict[str, int]:
-        deleted = {}
+        query = sql.SQL(
+            "WITH gone AS (DELETE FROM {} WHERE {} RETURNING 1) SELECT count(*) AS n FROM gone"
+        )
         owned = await self._owned(await self._columns())
-        for table, belongs in reversed(owned.items()):
-            query = sql.SQL("DELETE FROM {} WHERE {}")
-            cursor = await self._connection.execute(
-                query.format(sql.Identifier("renum", table), belongs), {"user_id": user_id}
-            )
-            deleted[table] = cursor.rowcount
-        return deleted
+        return {
+            table: await self._number(query, table, belongs, user_id)
+            for table, belongs in reversed(owned.items())
+        }
 
     async def to_stop(self, user_id: UUID) -> list[UUID]:
         cursor = await self._connection.execute(
@@ -97,6 +93,16 @@ class UserDataStore:
             (user_id,),
         )
         return [row["id"] for row in await cursor.fetchall()]
+
+    async def _number(
+        self, query: sql.SQL, table: str, belongs: sql.Composable, user_id: UUID
+    ) -> int:
+        cursor = await self._connection.execute(
+            query.format(sql.Identifier("renum", table), belongs), {"user_id": user_id}
+        )
+        row = await cursor.fetchone()
+        assert row is not None  # noqa: S101  an aggregate always has one row
+        return int(row["n"])
 
     async def _columns(self) -> dict[str, dict[str, bool]]:
         """Of each table its columns, and whether that one holds bytes."""
