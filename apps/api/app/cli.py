@@ -59,12 +59,24 @@ def dev(
 
 
 @cli.command()
-def worker() -> None:
+def worker(
+    host: Host = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Answer /metrics and /health on this port; 0 takes a free one."
+        ),
+    ] = None,
+) -> None:
     """Run executions only; as many of these processes as you like."""
-    with _prepared(Settings.load()) as settings:
-        from app import server
+    from app import server
 
-        server.work(settings)
+    bound = nullcontext() if port is None else server.listen(host, port)
+    with bound as listening, _prepared(Settings.load()) as settings:
+        if listening is None:
+            server.work(settings)
+        else:
+            server.serve(settings, listening, api=False)
 
 
 @cli.command()

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from app.bootstrap import bootstrap
 from app.core.garbage import settle
 from app.core.settings import ConfigurationError, Settings
+from app.core.telemetry import Telemetry
 from app.infra.websocket.wire import WebSocketProtocol
 from app.main import create_app
 from app.worker import run_worker
@@ -45,14 +46,21 @@ def url_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(settings: Settings, bound: socket.socket, *, worker: bool, greeting: str = "") -> None:
+def serve(
+    settings: Settings,
+    bound: socket.socket,
+    *,
+    api: bool = True,
+    worker: bool = True,
+    greeting: str = "",
+) -> None:
     """
-    Serve the API until a signal ends it. Blocks.
+    Serve the API, or without *api* only health and metrics, until a signal ends it. Blocks.
 
     Prints one line to standard output when it answers, for whoever started it.
     """
     ready_line = f"renum-api ready {url_of(bound)}"
-    app = create_app(settings, worker=worker)
+    app = create_app(settings, api=api, worker=worker)
     server = Server(app, on_ready=lambda: _say(ready_line, greeting))
     server.run(sockets=[bound])
     if not server.started:
@@ -60,7 +68,7 @@ def serve(settings: Settings, bound: socket.socket, *, worker: bool, greeting: s
 
 
 def work(settings: Settings) -> None:
-    """Run executions until a signal ends it. Blocks."""
+    """Run executions, and listen to nobody, until a signal ends it. Blocks."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner, suppress(asyncio.CancelledError):
         runner.run(_work(settings))
 
@@ -71,7 +79,7 @@ async def _work(settings: Settings) -> None:
     # Cancelled, not interrupted anywhere: the worker hands its jobs back.
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, this.cancel)
-    async with bootstrap(settings) as services:
+    async with bootstrap(settings, Telemetry()) as services:
         settle()
         await run_worker(settings, services)
 

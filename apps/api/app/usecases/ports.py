@@ -22,6 +22,7 @@ from app.domain.events import Event, ExecutionLog
 from app.domain.execution import Execution
 from app.domain.idempotency import Once, StoredAnswer
 from app.domain.notifications import Notification
+from app.domain.progress import ExecutionStatus
 from app.domain.rates import Allowance
 from app.domain.reports import (
     EventSpan,
@@ -303,6 +304,9 @@ class Reports(Protocol):
         self, page: Page, *, user_id: UUID, filters: ExecutionFilters
     ) -> Paged[ExecutionSummary]: ...
 
+    async def unfinished(self) -> Mapping[ExecutionStatus, int]:
+        """Executions of everybody that wait, and that run."""
+
     async def event_span(self, execution_id: UUID, *, user_id: UUID) -> EventSpan:
         """Raises ExecutionNotFound."""
 
@@ -498,6 +502,20 @@ class Jobs(Protocol):
 
     async def repairs(self) -> int:
         """How often an execution was found stuck and was repaired, since ever."""
+
+    async def backlogs(self) -> Sequence["Backlog"]:
+        """Every queue, also an empty one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """One of the queues; periodic jobs are left out."""
+
+    queue: str
+    pending: int
+    running: int
+    #: For how long the oldest job that is due has waited; 0 without any.
+    oldest_due_s: float
 
 
 class Transaction(Protocol):

@@ -100,6 +100,18 @@ class ReportStore:
                 raise ExecutionNotFound(execution_id)
             return [_log(line) for line in await lines.fetchall()]
 
+    async def unfinished(self) -> dict[ExecutionStatus, int]:
+        cursor = await self._connection.execute(
+            """
+            SELECT count(*) FILTER (WHERE status = 'pending') AS pending,
+                   count(*) FILTER (WHERE status = 'running') AS running
+              FROM renum.executions WHERE status IN ('pending', 'running')
+            """
+        )
+        row = await cursor.fetchone()
+        assert row is not None  # noqa: S101  an aggregate always has one row
+        return {ExecutionStatus(name): n for name, n in row.items()}
+
     async def event_span(self, execution_id: UUID, *, user_id: UUID) -> EventSpan:
         cursor = await self._connection.execute(
             """
