@@ -48,8 +48,9 @@ async def bootstrap(settings: Settings, telemetry: Telemetry) -> AsyncIterator[S
             ring=redis.ring if redis else None,
             committed=telemetry.metrics.committed,
         )
-        suna = await stack.enter_async_context(connect_suna(settings))
-        supabase = await stack.enter_async_context(connect_supabase(settings))
+        traces = telemetry.tracing.of_calls()
+        suna = await stack.enter_async_context(connect_suna(settings, traces))
+        supabase = await stack.enter_async_context(connect_supabase(settings, traces))
         counters = (
             await stack.enter_async_context(redis_storage(redis_url))
             if redis_url

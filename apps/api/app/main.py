@@ -1,5 +1,6 @@
 """The application: routers, middleware, error answers, and what lives as long as it does."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
@@ -60,16 +61,18 @@ def create_app(
     Connections are opened by its lifespan, so making it needs neither database nor network.
     """
 
-    telemetry = Telemetry()
+    telemetry = Telemetry.of(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            # Last, and beside the loop: it waits for the collector.
+            stack.push_async_callback(asyncio.to_thread, telemetry.tracing.close)
             services = await stack.enter_async_context(open_services(settings, telemetry))
             app.state.services = services
             if worker:
                 await stack.enter_async_context(
-                    background(run_worker(settings, services), name="worker")
+                    background(run_worker(settings, services, telemetry.tracing), name="worker")
                 )
             yield
 
@@ -80,6 +83,7 @@ def create_app(
         openapi_tags=TAGS,
         servers=[{"url": "/"}],
         lifespan=lifespan,
+        telemetry=telemetry.tracing.of_requests(),
         middleware=middleware(settings, telemetry.metrics),
         generate_unique_id_function=_operation_id,
         # A redirect would send a body and a token once more, to wherever a proxy says.

@@ -79,9 +79,13 @@ async def _work(settings: Settings) -> None:
     # Cancelled, not interrupted anywhere: the worker hands its jobs back.
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, this.cancel)
-    async with bootstrap(settings, Telemetry()) as services:
-        settle()
-        await run_worker(settings, services)
+    telemetry = Telemetry.of(settings)
+    try:
+        async with bootstrap(settings, telemetry) as services:
+            settle()
+            await run_worker(settings, services, telemetry.tracing)
+    finally:
+        await asyncio.to_thread(telemetry.tracing.close)
 
 
 class Server(uvicorn.Server):

@@ -30,6 +30,8 @@ from app.domain.texts import LongText, LongTexts, TextField
 from app.domain.workflow import Plan
 
 NewId = Callable[[], UUID]
+#: W3C Trace Context: `traceparent`, and `tracestate` where there is one.
+TraceContext = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,8 @@ class Execution:
     claims: int = 0
     #: The execution whose finished results this one took over.
     retry_of: UUID | None = None
+    #: Of the request that asked for it; None where nobody traces.
+    trace_context: TraceContext | None = None
     journal: Journal
     _changed: set[str] = field(default_factory=set)
     _texts: LongTexts = field(default_factory=LongTexts)
@@ -102,6 +106,7 @@ class Execution:
         queued: bool,
         typical_s: float | None,
         now: datetime,
+        trace_context: TraceContext | None = None,
     ) -> "Execution":
         """A new execution: running at once, or `queued`. `typical_s` is the median duration of
         this team's past runs, if it has any: the estimate."""
@@ -122,6 +127,7 @@ class Execution:
             queued=queued,
             typical_s=typical_s,
             now=now,
+            trace_context=trace_context,
         )
 
     def again(
@@ -131,6 +137,7 @@ class Execution:
         queued: bool,
         typical_s: float | None,
         now: datetime,
+        trace_context: TraceContext | None = None,
     ) -> "Execution":
         """
         A new execution of the same plan, prompt and context, that takes over what this one
@@ -162,6 +169,7 @@ class Execution:
             typical_s=typical_s,
             now=now,
             retry_of=self.id,
+            trace_context=trace_context,
         )
 
     @classmethod

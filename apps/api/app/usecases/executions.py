@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.common.paging import Page, Paged
 from app.domain.events import ExecutionLog
-from app.domain.execution import Execution, ExecutionConfig
+from app.domain.execution import Execution, ExecutionConfig, TraceContext
 from app.domain.execution_errors import TooManyExecutions
 from app.domain.explain import Explanation, explain
 from app.domain.reports import ExecutionFilters, ExecutionReport, ExecutionSummary
@@ -34,6 +34,7 @@ async def execute_team(
     config: ExecutionConfig,
     now: datetime,
     idempotent: Idempotent[ExecutionReport],
+    trace_context: TraceContext | None = None,
 ) -> ExecutionReport:
     """
     Commit an execution and its job, and answer; Suna is not asked for anything.
@@ -56,6 +57,7 @@ async def execute_team(
             queued=admission.queued,
             typical_s=admission.typical_s,
             now=now,
+            trace_context=trace_context,
         )
         report = await _begin(tx, execution, admission)
         await idempotent.keep(tx, report)
@@ -71,6 +73,7 @@ async def retry_execution(
     user_id: UUID,
     now: datetime,
     idempotent: Idempotent[ExecutionReport],
+    trace_context: TraceContext | None = None,
 ) -> ExecutionReport:
     """
     Run again what an execution did not complete, as a new one that takes over the rest.
@@ -88,7 +91,11 @@ async def retry_execution(
         earlier.recall(await tx.executions.texts(execution_id, TextField.OUTPUT, asked))
         admission = await _admit(tx, earlier.team_id, user_id=user_id, limits=limits)
         execution = earlier.again(
-            id=new_id(), queued=admission.queued, typical_s=admission.typical_s, now=now
+            id=new_id(),
+            queued=admission.queued,
+            typical_s=admission.typical_s,
+            now=now,
+            trace_context=trace_context,
         )
         report = await _begin(tx, execution, admission)
         await idempotent.keep(tx, report)

@@ -19,7 +19,7 @@ from app.domain.agents import Agent, AgentListing, Answer, RunRef, RunState
 from app.domain.api_keys import ApiKey
 from app.domain.deliveries import Delivery, DeliveryStatus
 from app.domain.events import Event, ExecutionLog
-from app.domain.execution import Execution
+from app.domain.execution import Execution, TraceContext
 from app.domain.idempotency import Once, StoredAnswer
 from app.domain.notifications import Notification
 from app.domain.progress import ExecutionStatus
@@ -218,6 +218,15 @@ class Teams(Protocol):
         """Newest first. Raises TeamNotFound."""
 
 
+@dataclass(frozen=True, slots=True)
+class RemoteStops:
+    """Results of an execution whose remote run is still to be stopped, and whose they are."""
+
+    user_id: UUID
+    trace_context: TraceContext | None
+    results: tuple[AgentResult, ...]
+
+
 class Executions(Protocol):
     """Executions. The engine's calls name no user; everybody else's do."""
 
@@ -259,9 +268,8 @@ class Executions(Protocol):
     async def next_pending(self, user_id: UUID) -> Execution | None:
         """The one that has waited longest, locked until the transaction ends."""
 
-    async def stops(self, execution_id: UUID) -> tuple[UUID, list[AgentResult]] | None:
-        """Whose execution it is, and its results whose remote run is still to be stopped; None
-        without any."""
+    async def stops(self, execution_id: UUID) -> RemoteStops | None:
+        """None without any."""
 
     async def set_remote_stop(self, execution_id: UUID, key: str, state: RemoteStop) -> None: ...
 

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
+from structlog.contextvars import bind_contextvars
 
-from app.api.deps import CurrentUser, PageQuery, Services
+from app.api.deps import CurrentTelemetry, CurrentUser, PageQuery, Services
 from app.api.errors import problem
 from app.api.idempotency import ONCE_PROBLEMS, MayRepeat, response_of
 from app.domain.execution import Execution
@@ -124,6 +125,7 @@ async def retry_execution(
     execution_id: UUID,
     user: CurrentUser,
     services: Services,
+    telemetry: CurrentTelemetry,
     request: Request,
     may_repeat: MayRepeat,
 ) -> Response:
@@ -141,7 +143,9 @@ async def retry_execution(
         user_id=user.id,
         now=services.clock(),
         idempotent=idempotent,
+        trace_context=telemetry.tracing.context(),
     )
+    bind_contextvars(execution_id=str(report.id))
     return response_of(idempotent.answer(report))
 
 
