@@ -17,6 +17,7 @@ from annotated_types import Interval
 from app.domain.agents import Answer, RunRef
 from app.domain.events import Event
 from app.domain.execution_errors import ExecutionFinished, NotRetryable
+from app.domain.history import Mark, Phase, marked, not_started
 from app.domain.inputs import Inputs
 from app.domain.journal import Journal
 from app.domain.notifications import Notification, NotificationType
@@ -273,7 +274,11 @@ class Execution:
             if result.is_held:
                 continue
             told = result.waiting_since is not None  # of the attempt that failed, or of the wait
-            result.waiting_since, result.due_at = result.due_at or now, None
+            since = result.due_at or now
+            result.waiting_since, result.due_at = since, None
+            # One that waited for Suna goes on with the attempt it had begun.
+            attempt = result.attempts + (result.attempt_at is None)
+            result.history = marked(result.history, Mark(Phase.HELD, attempt, since))
             self._changed.add(result.key)
             if not told:
                 self.journal.log(
@@ -330,6 +335,9 @@ class Execution:
             self.journal.log(now, "error", f"{result.agent_name} failed: {failure.message}", result)
             return
         result.attempt_at, result.waiting_since = None, now
+        result.history = marked(
+            result.history, Mark(Phase.BACKOFF, result.attempts, now, failure.code)
+        )
         self._postpone(result, now, retry_in_s)
         self.journal.log(
             now,
@@ -343,6 +351,9 @@ class Execution:
         """Suna surely did not start the agent: go on with this attempt in *delay_s*."""
         result = self._running(key)
         result.error_code, result.error_message = failure.code, failure.message
+        result.history = not_started(
+            result.history, attempt=result.attempts, at=now, code=failure.code
+        )
         if result.waiting_since is None:  # told once, however often it is tried
             result.waiting_since = now
             self.journal.log(now, "info", f"{result.agent_name} waits: {failure.message}", result)
@@ -448,9 +459,10 @@ class Execution:
         result.attempt_at, result.due_at = now, None
         result.started_at = result.started_at or now
         self._changed.add(result.key)
+        result.attempts += not goes_on
+        result.history = marked(result.history, Mark(Phase.RUNNING, result.attempts, now))
         if goes_on:
             return
-        result.attempts += 1
         result.waiting_since = None
         self.journal.agent_started(result, result.started_at)
         again = f" again (attempt {result.attempts})" if result.attempts > 1 else ""

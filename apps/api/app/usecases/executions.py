@@ -15,6 +15,7 @@ from app.domain.results import AgentResult
 from app.domain.teams import Team, TeamNotActive, TeamStatus
 from app.domain.templates import Examine
 from app.domain.texts import TextField
+from app.domain.timeline import Timeline, timeline
 from app.domain.workflow import compile_plan
 from app.usecases.idempotency import Idempotent
 from app.usecases.limits import Limits
@@ -168,6 +169,14 @@ async def explain_execution(
         job = await tx.jobs.state(execution_id)
         report = await tx.reports.report(execution_id, user_id=user_id)
     return explain(report, job, running_limit=limits.running)
+
+
+async def execution_timeline(
+    db: Database, execution_id: UUID, *, user_id: UUID, now: datetime
+) -> Timeline:
+    """Where its time went so far. Raises ExecutionNotFound."""
+    async with db.reading() as tx:
+        return timeline(await tx.reports.recorded(execution_id, user_id=user_id), now)
 
 
 async def get_execution(db: Database, execution_id: UUID, *, user_id: UUID) -> ExecutionReport:

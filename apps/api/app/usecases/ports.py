@@ -37,6 +37,7 @@ from app.domain.results import AgentResult, Attachment, RemoteStop
 from app.domain.teams import Team, TeamSummary, TeamVersion
 from app.domain.templates import TemplateUse
 from app.domain.texts import TextField
+from app.domain.timeline import Recorded
 from app.domain.users import Identity, Session
 from app.domain.watching import EVERYTHING, Interest, Message, StoredEvent
 from app.domain.webhooks import Webhook
@@ -311,6 +312,9 @@ class Reports(Protocol):
     async def page(
         self, page: Page, *, user_id: UUID, filters: ExecutionFilters
     ) -> Paged[ExecutionSummary]: ...
+
+    async def recorded(self, execution_id: UUID, *, user_id: UUID) -> Recorded:
+        """Without inputs and outputs. Raises ExecutionNotFound."""
 
     async def unfinished(self) -> Mapping[ExecutionStatus, int]:
         """Executions of everybody that wait, and that run."""

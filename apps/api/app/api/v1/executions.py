@@ -23,6 +23,7 @@ from app.domain.progress import ExecutionStatus
 from app.domain.reports import ExecutionFilters, ExecutionReport
 from app.domain.teams import TeamNotActive, TeamNotFound
 from app.domain.texts import TextField
+from app.domain.timeline import Timeline
 from app.schemas.base import Text, Timestamp
 from app.schemas.executions import (
     CancelledAnswer,
@@ -32,6 +33,7 @@ from app.schemas.executions import (
     LogsAnswer,
 )
 from app.schemas.paging import Pagination
+from app.schemas.timelines import TimelineAnswer
 from app.usecases import executions
 
 router = APIRouter(prefix="/executions", tags=["Executions"])
@@ -92,6 +94,20 @@ async def explain_execution(
     """Say what an execution waits for, since when, and what happens next and when."""
     return await executions.explain_execution(
         services.db, services.limits, execution_id, user_id=user.id
+    )
+
+
+@router.get(
+    "/{execution_id}/timeline",
+    response_model=TimelineAnswer,
+    responses=problem(ExecutionNotFound),
+)
+async def get_execution_timeline(
+    execution_id: UUID, user: CurrentUser, services: Services
+) -> Timeline:
+    """Show where the time of an execution went: what ran, what waited, and for what."""
+    return await executions.execution_timeline(
+        services.db, execution_id, user_id=user.id, now=services.clock()
     )
 
 
