@@ -104,6 +104,28 @@ def migrate(
 
 
 @cli.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Look at every setting and dependency, and say what to do. Ends with 1 if anything fails."""
+    import asyncio
+
+    from app.core.logging import configure_logging
+    from app.doctor import examine, show
+    from app.doctor.findings import Outcome, worst
+
+    configure_logging("ERROR", for_people=not as_json)
+    try:
+        settings = Settings.load()
+    except ConfigurationError as error:
+        findings = examine.bad_values(error)
+    else:
+        findings = asyncio.run(examine.examine(settings))
+    typer.echo(show.as_json(findings) if as_json else show.for_people(findings))
+    raise typer.Exit(int(worst(findings) is Outcome.FAILED))
+
+
+@cli.command()
 def openapi() -> None:
     """Print the OpenAPI document."""
     from app.main import create_app

@@ -34,6 +34,12 @@ class _Redaction(SpanProcessor):
                 span.set_attribute(name, redacted(value))
 
 
+def headers_of(settings: Settings) -> dict[str, str]:
+    """What goes with each request to the collector."""
+    given = settings.otel_exporter_otlp_headers.get_secret_value()
+    return dict(parse_env_headers(given, liberal=True)) if given else {}
+
+
 def tracer_provider(settings: Settings) -> TracerProvider:
     """
     Spans in batches to `OTEL_EXPORTER_OTLP_ENDPOINT`; a batch that cannot be sent is dropped.
@@ -54,10 +60,9 @@ def tracer_provider(settings: Settings) -> TracerProvider:
         shutdown_on_exit=False,
     )
     provider.add_span_processor(_Redaction())
-    headers = settings.otel_exporter_otlp_headers.get_secret_value()
     exporter = OTLPSpanExporter(
         endpoint=f"{settings.otel_exporter_otlp_endpoint}/v1/traces",
-        headers=parse_env_headers(headers, liberal=True) if headers else None,
+        headers=headers_of(settings),
         timeout=_EXPORT_S,
     )
     provider.add_span_processor(BatchSpanProcessor(exporter))

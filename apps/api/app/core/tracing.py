@@ -8,6 +8,7 @@ global; who starts a process makes one `Tracing` and hands it on.
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import ModuleType
 
 import aiohttp
 from fastapi.telemetry import TelemetryConfig
@@ -45,16 +46,13 @@ class Tracing:
         """
         if not settings.otel_exporter_otlp_endpoint:
             return cls()
-        try:
-            from app.core.otlp import tracer_provider
-        except ImportError as error:
-            raise ConfigurationError(
-                [
-                    "OTEL_EXPORTER_OTLP_ENDPOINT is set, and what traces need is not installed: "
-                    "install renum-api[otel]"
-                ]
-            ) from error
-        return cls(tracer_provider(settings))
+        return cls(_otlp().tracer_provider(settings))
+
+    @staticmethod
+    def headers_of(settings: Settings) -> dict[str, str]:
+        """What the collector is sent beside spans. Raises ConfigurationError as `of` does."""
+        headers: dict[str, str] = _otlp().headers_of(settings)
+        return headers
 
     def of_requests(self) -> TelemetryConfig:
         """For FastAPI, which makes a span of each request, below the caller's `traceparent`."""
@@ -105,6 +103,19 @@ class Tracing:
         shutdown = getattr(self._provider, "shutdown", None)
         if shutdown is not None:
             shutdown()
+
+
+def _otlp() -> ModuleType:
+    try:
+        from app.core import otlp
+    except ImportError as error:
+        raise ConfigurationError(
+            [
+                "OTEL_EXPORTER_OTLP_ENDPOINT is set, and what traces need is not installed: "
+                "install renum-api[otel]"
+            ]
+        ) from error
+    return otlp
 
 
 @contextmanager
