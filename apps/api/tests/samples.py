@@ -28,5 +28,5 @@ class Samples:
 
     @property
     def families(self) -> dict[str, str]:
-        """What each metric is: counter, gauge, histogram or info."""
+        """What each metric is: counter, gauge or histogram."""
         return {family.name: family.type for family in self._families}
