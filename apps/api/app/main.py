@@ -90,6 +90,7 @@ def create_app(
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        openapi_url="/openapi.json" if api else None,
     )
     app.state.settings = settings
     app.state.telemetry = telemetry
