@@ -6,7 +6,6 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
-from app.core.logging import redacted
 from app.core.settings import Settings
 from app.core.settings_rules import is_loopback
 from app.doctor.clock import clock_finding, now
@@ -89,7 +88,7 @@ async def _connect(url: str) -> Connection:
 
 
 def _unreachable(check: str, url: str, error: psycopg.Error) -> Finding:
-    said = redacted(" ".join(str(error).split()))
+    said = " ".join(str(error).split())
     advice = next((a for sign, a in _ADVICE.items() if sign in said), "check the URL")
     return failed(check, f"{_place(url)}: {said}", advice)
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from app.core.logging import redacted
+
 
 class Outcome(StrEnum):
     """From the best to the worst."""
@@ -25,6 +27,10 @@ class Finding:
     outcome: Outcome
     detail: str
     advice: str | None = None
+
+    def __post_init__(self) -> None:
+        # Addresses may hold passwords, and what others say of an error anything.
+        object.__setattr__(self, "detail", redacted(self.detail))
 
 
 def ok(check: str, detail: str) -> Finding:

@@ -48,6 +48,12 @@ async def test_suna_is_away(settings: Settings) -> None:
     assert (found.outcome, "no answer" in found.detail) == (FAILED, True)
 
 
+async def test_a_password_in_an_address_is_not_shown(settings: Settings) -> None:
+    url = nowhere().replace("://", "://ana:hidden@")
+    found = await complaint(settings.having({"suna_api_url": url}), "suna.reachable")
+    assert "ana:[redacted]@127.0.0.1" in found.detail
+
+
 async def test_suna_says_that_it_is_not_well(settings: Settings) -> None:
     with running_sandbox(script="") as sandbox:
         sandbox.fault("health", "500")
