@@ -71,14 +71,14 @@ lock: $(READY) ## Compile the requirement files anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		requirements/supabase-auth.in -o requirements/supabase-auth.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
-		apps/api/pyproject.toml -o requirements/api.txt
+		apps/api/pyproject.toml --extra otel -o requirements/api.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		-c requirements/api.txt apps/api/pyproject.toml apps/sandbox/pyproject.toml \
 		-o requirements/sandbox.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		requirements/build.in -o requirements/build.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
-		-c requirements/api.txt $(PACKAGES:%=%/pyproject.toml) --extra dev --group pyproject.toml:dev \
+		-c requirements/api.txt $(PACKAGES:%=%/pyproject.toml) --extra dev --extra otel --group pyproject.toml:dev \
 		-o requirements/dev.txt
 
 clean: ## Remove everything that was built, installed or stored here

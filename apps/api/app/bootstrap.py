@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from app.common.tasks import background
 from app.core.settings import Settings
 from app.core.settings_rules import OFF
+from app.core.telemetry import Telemetry
 from app.infra.db.database import PostgresDatabase, create_pool
 from app.infra.rates.limiter import RateLimits, redis_storage
 from app.infra.redis.bus import RedisListener, RedisPublisher
@@ -30,7 +31,7 @@ from app.usecases.services import Services
 
 
 @asynccontextmanager
-async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
+async def bootstrap(settings: Settings, telemetry: Telemetry) -> AsyncIterator[Services]:
     """Open everything a process needs, and close it in the opposite order."""
     async with AsyncExitStack() as stack:
         pool = create_pool(
@@ -43,9 +44,14 @@ async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
             client = connect_redis(redis_url)
             stack.push_async_callback(client.aclose)
             redis = RedisPublisher(client)
-        db = PostgresDatabase(pool, ring=redis.ring if redis else None)
-        suna = await stack.enter_async_context(connect_suna(settings))
-        supabase = await stack.enter_async_context(connect_supabase(settings))
+        db = PostgresDatabase(
+            pool,
+            ring=redis.ring if redis else None,
+            committed=telemetry.metrics.committed,
+        )
+        traces = telemetry.tracing.of_calls()
+        suna = await stack.enter_async_context(connect_suna(settings, traces))
+        supabase = await stack.enter_async_context(connect_supabase(settings, traces))
         counters = (
             await stack.enter_async_context(redis_storage(redis_url))
             if redis_url
@@ -55,7 +61,11 @@ async def bootstrap(settings: Settings) -> AsyncIterator[Services]:
         webhooks = await stack.enter_async_context(
             connect_webhooks(allow_private=settings.webhooks_allow_private)
         )
-        hub = Hub(db, max_per_user=settings.ws_max_sockets_per_user)
+        hub = Hub(
+            db,
+            max_per_user=settings.ws_max_sockets_per_user,
+            delivered=telemetry.metrics.delivered,
+        )
         listener: Listener
         output: PostgresOutput | RedisPublisher
         if redis:

@@ -73,12 +73,25 @@ def worker(
         Path | None,
         typer.Option(metavar="FILE", help="Touched every 5 seconds, for `python -m app.probe`."),
     ] = None,
+    host: Host = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Answer /metrics and /health on this port; 0 takes a free one."
+        ),
+    ] = None,
 ) -> None:
     """Run executions only; as many of these processes as you like."""
-    with _prepared(Settings.load()) as settings:
-        from app import server
+    from app import server
 
-        server.work(settings, alive_file=alive_file)
+    if port is not None and alive_file is not None:
+        raise typer.BadParameter("with --port, ask /health: no file is touched")
+    bound = nullcontext() if port is None else server.listen(host, port)
+    with bound as listening, _prepared(Settings.load()) as settings:
+        if listening is None:
+            server.work(settings, alive_file=alive_file)
+        else:
+            server.serve(settings, listening, api=False)
 
 
 @cli.command()
@@ -157,6 +170,28 @@ def delete_user(
             raise typer.Exit(1) from error
     typer.echo(f"deleted: {_counted(deleted)}")
     typer.echo(_ACCOUNT_STAYS, err=True)
+
+
+@cli.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Look at every setting and dependency, and say what to do. Ends with 1 if anything fails."""
+    import asyncio
+
+    from app.core.logging import configure_logging
+    from app.doctor import examine, show
+    from app.doctor.findings import Outcome, worst
+
+    configure_logging("ERROR", for_people=not as_json)
+    try:
+        settings = Settings.load()
+    except ConfigurationError as error:
+        findings = examine.bad_values(error)
+    else:
+        findings = asyncio.run(examine.examine(settings))
+    typer.echo(show.as_json(findings) if as_json else show.for_people(findings))
+    raise typer.Exit(int(worst(findings) is Outcome.FAILED))
 
 
 @cli.command()

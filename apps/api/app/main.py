@@ -1,5 +1,6 @@
 """The application: routers, middleware, error answers, and what lives as long as it does."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
@@ -16,6 +17,7 @@ from app.api.v1 import agents, api_keys, auth, events, executions, notifications
 from app.bootstrap import bootstrap
 from app.common.tasks import background
 from app.core.settings import Settings
+from app.core.telemetry import Telemetry
 from app.domain.idempotency import Replayed
 from app.usecases.services import Services
 from app.worker import run_worker
@@ -42,26 +44,35 @@ TAGS = [
     {"name": "Health", "description": "Whether Renum and what it stands on are well."},
 ]
 
-OpenServices = Callable[[Settings], AbstractAsyncContextManager[Services]]
+OpenServices = Callable[[Settings, Telemetry], AbstractAsyncContextManager[Services]]
 
 
 def create_app(
-    settings: Settings, *, worker: bool = True, open_services: OpenServices = bootstrap
+    settings: Settings,
+    *,
+    api: bool = True,
+    worker: bool = True,
+    open_services: OpenServices = bootstrap,
 ) -> FastAPI:
     """
-    The API; with *worker*, executions run in this process too.
+    The API; with *worker*, executions run in this process too. Without *api* only health and
+    metrics are answered: for processes that are workers.
 
     Connections are opened by its lifespan, so making it needs neither database nor network.
     """
 
+    telemetry = Telemetry.of(settings)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            services = await stack.enter_async_context(open_services(settings))
+            # Last, and beside the loop: it waits for the collector.
+            stack.push_async_callback(asyncio.to_thread, telemetry.tracing.close)
+            services = await stack.enter_async_context(open_services(settings, telemetry))
             app.state.services = services
             if worker:
                 await stack.enter_async_context(
-                    background(run_worker(settings, services), name="worker")
+                    background(run_worker(settings, services, telemetry.tracing), name="worker")
                 )
             yield
 
@@ -72,18 +83,23 @@ def create_app(
         openapi_tags=TAGS,
         servers=[{"url": "/"}],
         lifespan=lifespan,
-        middleware=middleware(settings),
+        telemetry=telemetry.tracing.of_requests(),
+        middleware=middleware(settings, telemetry.metrics),
         generate_unique_id_function=_operation_id,
         # A redirect would send a body and a token once more, to wherever a proxy says.
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        openapi_url="/openapi.json" if api else None,
     )
     app.state.settings = settings
+    app.state.telemetry = telemetry
     add_error_handlers(app)
     app.add_exception_handler(Replayed, replay)
     app.include_router(health.router)
     app.include_router(metrics.router)
+    if not api:
+        return app
     app.include_router(reference.router)
     app.mount(f"{reference.PATH}/assets", reference.assets)
     for module in (auth, api_keys, agents, teams, executions, events, notifications, webhooks):

@@ -16,6 +16,7 @@ from app.bootstrap import bootstrap
 from app.common.tasks import background
 from app.core.garbage import settle
 from app.core.settings import ConfigurationError, Settings
+from app.core.telemetry import Telemetry
 from app.infra.websocket.wire import WebSocketProtocol
 from app.main import create_app
 from app.worker import run_worker
@@ -48,14 +49,21 @@ def url_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(settings: Settings, bound: socket.socket, *, worker: bool, greeting: str = "") -> None:
+def serve(
+    settings: Settings,
+    bound: socket.socket,
+    *,
+    api: bool = True,
+    worker: bool = True,
+    greeting: str = "",
+) -> None:
     """
-    Serve the API until a signal ends it. Blocks.
+    Serve the API, or without *api* only health and metrics, until a signal ends it. Blocks.
 
     Prints one line to standard output when it answers, for whoever started it.
     """
     ready_line = f"renum-api ready {url_of(bound)}"
-    app = create_app(settings, worker=worker)
+    app = create_app(settings, api=api, worker=worker)
     server = Server(app, on_ready=lambda: _say(ready_line, greeting))
     server.run(sockets=[bound])
     if not server.started:
@@ -63,7 +71,10 @@ def serve(settings: Settings, bound: socket.socket, *, worker: bool, greeting: s
 
 
 def work(settings: Settings, *, alive_file: Path | None = None) -> None:
-    """Run executions until a signal ends it; meanwhile touch *alive_file*. Blocks."""
+    """
+    Run executions, and listen to nobody, until a signal ends it; meanwhile touch *alive_file*.
+    Blocks.
+    """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner, suppress(asyncio.CancelledError):
         runner.run(_work(settings, alive_file))
 
@@ -74,12 +85,16 @@ async def _work(settings: Settings, alive_file: Path | None) -> None:
     # Cancelled, not interrupted anywhere: the worker hands its jobs back.
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, this.cancel)
-    async with AsyncExitStack() as stack:
-        services = await stack.enter_async_context(bootstrap(settings))
-        settle()
-        if alive_file:
-            await stack.enter_async_context(background(_touch(alive_file), name="alive file"))
-        await run_worker(settings, services)
+    telemetry = Telemetry.of(settings)
+    try:
+        async with AsyncExitStack() as stack:
+            services = await stack.enter_async_context(bootstrap(settings, telemetry))
+            settle()
+            if alive_file:
+                await stack.enter_async_context(background(_touch(alive_file), name="alive file"))
+            await run_worker(settings, services, telemetry.tracing)
+    finally:
+        await asyncio.to_thread(telemetry.tracing.close)
 
 
 async def _touch(file: Path) -> None:

@@ -13,6 +13,7 @@ import structlog
 
 from app.bootstrap import bootstrap
 from app.core.settings import Settings
+from app.core.telemetry import Telemetry
 from app.infra.db.database import PostgresDatabase, create_pool
 from app.usecases.restoring import restart_event_logs
 from app.usecases.user_data import delete_user
@@ -53,8 +54,8 @@ def forget_user(settings: Settings, user_id: UUID) -> dict[str, int]:
 
     Raises StillRunning."""
 
-    async def forget() -> dict[str, int]:
-        async with bootstrap(settings) as services:
+    async def forget(telemetry: Telemetry) -> dict[str, int]:
+        async with bootstrap(settings, telemetry) as services:
             return _some(
                 await delete_user(
                     services.db,
@@ -66,7 +67,11 @@ def forget_user(settings: Settings, user_id: UUID) -> dict[str, int]:
                 )
             )
 
-    return asyncio.run(forget())
+    telemetry = Telemetry.of(settings)
+    try:
+        return asyncio.run(forget(telemetry))
+    finally:
+        telemetry.tracing.close()
 
 
 def restart_logs(url: str) -> int:

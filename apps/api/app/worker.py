@@ -1,6 +1,6 @@
 """The engine's process, or the engine's part of an API process."""
 
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from random import SystemRandom
 from uuid import UUID
 
@@ -9,7 +9,10 @@ from structlog.contextvars import bind_contextvars
 from app.common.tasks import background
 from app.core.garbage import quiet_collector
 from app.core.settings import Settings
+from app.core.tracing import Tracing
+from app.domain.execution import TraceContext
 from app.domain.explain import CHECK_EVERY_S
+from app.domain.results import AgentResult
 from app.infra.queue.worker import Periodic, QueueWorker
 from app.usecases.capacity import SunaCapacity
 from app.usecases.deliveries import Deliveries
@@ -20,12 +23,13 @@ from app.usecases.retention import prune_ended, prune_events, prune_idempotency_
 from app.usecases.services import Services
 
 
-async def run_worker(settings: Settings, services: Services) -> None:
+async def run_worker(settings: Settings, services: Services, tracing: Tracing) -> None:
     """Work on the queue until cancelled; then everything unfinished is handed back to it."""
     limits = services.limits
     capacity = (
         SunaCapacity(services.db, limits, limits.suna, services.new_id) if limits.suna else None
     )
+    spans = _Spans(tracing)
     engine = Engine(
         db=services.db,
         runtime_of=services.suna.runtime,
@@ -36,6 +40,7 @@ async def run_worker(settings: Settings, services: Services) -> None:
         new_id=services.new_id,
         rng=SystemRandom(),
         capacity=capacity,
+        spans=spans,
     )
 
     async def drive(execution_id: UUID) -> None:
@@ -45,7 +50,12 @@ async def run_worker(settings: Settings, services: Services) -> None:
     async def stop(execution_id: UUID, last: bool) -> None:
         _name_in_logs(execution_id)
         await stop_runs(
-            services.db, services.suna.runtime, execution_id, now=services.clock(), last=last
+            services.db,
+            services.suna.runtime,
+            execution_id,
+            now=services.clock(),
+            last=last,
+            spans=spans,
         )
 
     deliveries = Deliveries(
@@ -55,6 +65,14 @@ async def run_worker(settings: Settings, services: Services) -> None:
         new_id=services.new_id,
         rng=SystemRandom(),
     )
+
+    async def deliver(webhook_id: UUID, delivery_id: UUID) -> None:
+        bind_contextvars(
+            webhook_id=str(webhook_id),
+            delivery_id=str(delivery_id),
+            request_id=f"renum-{delivery_id}",
+        )
+        await deliveries.attempt(webhook_id, delivery_id)
 
     async def repair() -> None:
         await repair_stuck(services.db, limits, now=services.clock())
@@ -72,7 +90,7 @@ async def run_worker(settings: Settings, services: Services) -> None:
         settings.direct_url.get_secret_value(),
         drive=drive,
         stop_runs=stop,
-        deliver=deliveries.attempt,
+        deliver=deliver,
         concurrency=settings.worker_concurrency,
         periodic=[
             Periodic("repair_stuck", f"* * * * * */{CHECK_EVERY_S}", repair),
@@ -87,6 +105,25 @@ async def run_worker(settings: Settings, services: Services) -> None:
         if capacity:
             await stack.enter_async_context(background(capacity.run(), name="suna's capacity"))
         await worker.run()
+
+
+class _Spans:
+    """The `Spans` port: the trace of the request goes on, and lines of the log name the user."""
+
+    def __init__(self, tracing: Tracing) -> None:
+        self._tracing = tracing
+
+    def job(
+        self, name: str, execution_id: UUID, user_id: UUID, context: TraceContext | None
+    ) -> AbstractContextManager[None]:
+        # For as long as the job's own task lasts, so that its failure is logged with it.
+        bind_contextvars(user_id=str(user_id))
+        named = {"renum.execution_id": str(execution_id), "enduser.id": str(user_id)}
+        return self._tracing.span(name, named, context=context)
+
+    def attempt(self, result: AgentResult) -> AbstractContextManager[None]:
+        named = {"renum.agent_key": result.key, "renum.agent_id": str(result.agent_id)}
+        return self._tracing.span("run agent", {**named, "renum.attempt": result.attempts})
 
 
 def _name_in_logs(execution_id: UUID) -> None:

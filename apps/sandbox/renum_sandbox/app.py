@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from renum_sandbox.auth.errors import (
     gateway_error_answer,
 )
 from renum_sandbox.bell import Bell
+from renum_sandbox.calls import KEPT, RecordCalls
 from renum_sandbox.context import Options, Sandbox
 from renum_sandbox.faults import Faults
 from renum_sandbox.openai import ChatModel
@@ -96,6 +98,8 @@ def create_sandbox(
         version=__version__,
         lifespan=lifespan,
     )
+    app.state.calls = deque(maxlen=KEPT)
+    app.add_middleware(RecordCalls, calls=app.state.calls)
     app.add_exception_handler(AuthError, auth_error_answer)
     app.add_exception_handler(GatewayError, gateway_error_answer)
     suna_routes.add_to(app)

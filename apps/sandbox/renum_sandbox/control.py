@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from renum_sandbox import __version__, fault_script
@@ -57,6 +57,12 @@ async def starts(sandbox: CurrentSandbox) -> dict[str, Any]:
             for run in store.all_runs(sandbox.state)
         ]
     }
+
+
+@router.get("/calls")
+async def calls(request: Request) -> dict[str, Any]:
+    """The last 1,000 requests, oldest first: how a test sees which headers came."""
+    return {"calls": list(request.app.state.calls)}
 
 
 @router.get("/faults")

@@ -35,6 +35,14 @@ class RunningSandbox:
         found: list[dict[str, Any]] = self._call("GET", "/sandbox/starts")["starts"]
         return found
 
+    def calls(self) -> list[dict[str, str | None]]:
+        """
+        The last 1,000 requests, oldest first: `method`, `path`, `request_id`, `traceparent`,
+        `tracestate`.
+        """
+        found: list[dict[str, str | None]] = self._call("GET", "/sandbox/calls")["calls"]
+        return found
+
     def fault(self, operation: str, fault: str, times: int = 1) -> None:
         """
         Break the next `times` calls of an operation; see `renum_sandbox.faults`.

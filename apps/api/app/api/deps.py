@@ -1,6 +1,8 @@
 """What routers ask for, as types: `user: CurrentUser`, `services: Services`, `page: PageQuery`."""
 
+from collections.abc import Mapping
 from typing import Annotated
+from uuid import UUID
 
 import structlog
 from fastapi import Depends, Query
@@ -12,6 +14,7 @@ from app.api.openapi import ACCESS_TOKEN
 from app.api.scopes import check_scope
 from app.common.paging import Page
 from app.core.settings import Settings
+from app.core.telemetry import Telemetry
 from app.domain.errors import Unauthenticated
 from app.domain.users import Identity, User
 from app.usecases import services as _usecases
@@ -23,6 +26,7 @@ _bearer = HTTPBearer(
     bearerFormat="JWT",
     description="The `access_token` of `POST /auth/login` or `POST /auth/refresh`, or an API key.",
 )
+_EXECUTION = "execution_id"
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
@@ -37,8 +41,14 @@ async def _settings(connection: HTTPConnection) -> Settings:
     return settings
 
 
+async def _telemetry(connection: HTTPConnection) -> Telemetry:
+    telemetry: Telemetry = connection.app.state.telemetry
+    return telemetry
+
+
 Services = Annotated[_usecases.Services, Depends(_services)]
 CurrentSettings = Annotated[Settings, Depends(_settings)]
+CurrentTelemetry = Annotated[Telemetry, Depends(_telemetry)]
 
 
 async def _identity(connection: HTTPConnection, services: Services, bearer: Bearer) -> Identity:
@@ -47,11 +57,21 @@ async def _identity(connection: HTTPConnection, services: Services, bearer: Bear
             "Send an access token or an API key, as Authorization: Bearer <token>."
         )
     identity = await services.tokens.verify(bearer.credentials)
-    structlog.contextvars.bind_contextvars(user_id=str(identity.user.id))
+    structlog.contextvars.bind_contextvars(
+        user_id=str(identity.user.id), **_named(connection.path_params)
+    )
     check_scope(connection, identity)
     # Told in the headers of whatever is answered.
     connection.state.allowance = await services.rates.user(identity.user.id)
     return identity
+
+
+def _named(path: Mapping[str, object]) -> dict[str, str]:
+    """Of what the path names, the id that logs are searched for; not checked yet, so only ids."""
+    try:
+        return {_EXECUTION: str(UUID(str(path[_EXECUTION])))}
+    except (KeyError, ValueError):
+        return {}
 
 
 CurrentIdentity = Annotated[Identity, Depends(_identity)]

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.errors import answer
 from app.api.kinds import BodyTooLarge, internal_error
 from app.api.live.sockets import LiveSockets
+from app.core.metrics import UNMATCHED, Metrics
 from app.core.settings import Settings
 from app.domain.rates import Allowance
 
@@ -37,12 +38,13 @@ _NOTHING_TO_SHOW = "default-src 'none'; frame-ancestors 'none'"
 _log = structlog.get_logger(__name__)
 
 
-def middleware(settings: Settings) -> list[Middleware]:
+def middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
     """From the outside in: every answer has an id, then CORS headers, also a 500."""
     return [
         Middleware(
             RequestContext,
-            private_path=f"{settings.api_prefix}/auth",
+            metrics,
+            api_prefix=settings.api_prefix,
             # Browsers believe it over https only.
             https_only=not settings.in_development,
         ),
@@ -74,11 +76,16 @@ def middleware(settings: Settings) -> list[Middleware]:
 
 
 class RequestContext:
-    """Gives the request an id, its answer the headers all answers have, and the log a line."""
+    """Gives the request an id, its answer the headers all answers have, and the log a line; counts
+    it."""
 
-    def __init__(self, app: ASGIApp, private_path: str, *, https_only: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, api_prefix: str, *, https_only: bool
+    ) -> None:
         self._app = app
-        self._private_path = private_path
+        self._metrics = metrics
+        self._api_prefix = f"{api_prefix}/"
+        self._private_path = f"{api_prefix}/auth"
         self._headers = dict(_SAFE, **(_HTTPS_ONLY if https_only else {}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,11 +101,11 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
 
-        status = 0
+        status, streams_at = 0, None
         started_at = time.perf_counter()
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, streams_at
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
@@ -109,20 +116,35 @@ class RequestContext:
                     headers.update(_told(allowance))
                 if scope["path"].startswith(self._private_path):
                     headers["Cache-Control"] = "no-store"
+                if headers.get("Content-Type", "").startswith("text/event-stream"):
+                    streams_at = time.perf_counter()
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_headers)
         finally:
+            ended_at = time.perf_counter()
+            route = self._template(scope)
+            # An event stream ends when its reader leaves, which says nothing of us.
+            took_s = (streams_at or ended_at) - started_at
+            self._metrics.answered(scope["method"], route or UNMATCHED, status, took_s)
             if not scope["path"].startswith("/health"):
                 _log.info(
                     "request",
                     method=scope["method"],
                     # The template, so that lines group; only unknown paths are logged as sent.
-                    route=getattr(scope.get("route"), "path", scope["path"][:200]),
+                    route=route or scope["path"][:200],
                     status=status,
-                    duration_ms=round((time.perf_counter() - started_at) * 1000, 1),
+                    duration_ms=round((ended_at - started_at) * 1000, 1),
                 )
+
+    def _template(self, scope: Scope) -> str | None:
+        """Of the path that was asked for; None when nothing is there."""
+        template: str | None = getattr(scope.get("route"), "path", None)
+        # The route of an included router does not know what it was included below.
+        if template is not None and scope["path"].startswith(self._api_prefix):
+            return self._api_prefix.removesuffix("/") + template
+        return template
 
 
 def _told(allowance: Allowance) -> dict[str, str]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
 
 import structlog
+from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 REDACTED = "[redacted]"
@@ -44,6 +45,7 @@ def configure_logging(level: str, *, for_people: bool, stream: TextIO | None = N
     output = stream or sys.stderr
     before: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _trace,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         _timestamps(for_people=for_people),
@@ -88,10 +90,26 @@ def configure_logging(level: str, *, for_people: bool, stream: TextIO | None = N
     )
 
 
+def _trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Where a line belongs to a span, by the names of OpenTelemetry's log format."""
+    context = get_current_span().get_span_context()
+    if context.is_valid:
+        event["trace_id"] = format_trace_id(context.trace_id)
+        event["span_id"] = format_span_id(context.span_id)
+    return event
+
+
 def _timestamps(*, for_people: bool) -> Processor:
     if for_people:
         return structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
     return structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+
+def redacted(text: str) -> str:
+    """A text without what looks like a secret."""
+    for look, instead in _SECRET_LOOKS:
+        text = look.sub(instead, text)
+    return text
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> Mapping[str, Any]:
@@ -110,9 +128,7 @@ def _mapping(values: MutableMapping[str, Any] | Mapping[Any, Any], depth: int) -
 
 def _clean(value: object, depth: int) -> object:
     if isinstance(value, str):
-        for look, instead in _SECRET_LOOKS:
-            value = look.sub(instead, value)
-        return value
+        return redacted(value)
     if value is None or isinstance(value, bool | int | float):
         return value
     if depth == 0:

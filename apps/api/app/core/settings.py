@@ -50,6 +50,13 @@ class Settings(BaseSettings):
     debug: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None = None
     log_format: Literal["json", "console"] | None = None
+    #: The root of a collector that takes OTLP over HTTP; traces are off without it.
+    otel_exporter_otlp_endpoint: BaseUrl = ""
+    #: As `name=value,name=value`, for collectors that ask who sends.
+    otel_exporter_otlp_headers: SecretStr = NO_SECRET
+    otel_service_name: str = "renum-api"
+    #: The share of traces begun here that is kept; of others, their caller decides.
+    otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 1.0
     #: Where development keeps its database and its sandbox.
     data_dir: Path = Path(".renum")
 

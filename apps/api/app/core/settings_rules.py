@@ -104,10 +104,11 @@ def _production_problems(settings: "Settings") -> list[str]:
 
 def _is_exposed(url: str) -> bool:
     parts = urlsplit(url)
-    return parts.scheme == "http" and not _is_loopback(parts.hostname or "")
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host of a URL is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

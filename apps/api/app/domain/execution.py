@@ -17,6 +17,7 @@ from annotated_types import Interval
 from app.domain.agents import Answer, RunRef
 from app.domain.events import Event
 from app.domain.execution_errors import ExecutionFinished, NotRetryable
+from app.domain.history import Mark, Phase, marked, not_started
 from app.domain.inputs import Inputs
 from app.domain.journal import Journal
 from app.domain.notifications import Notification, NotificationType
@@ -30,6 +31,8 @@ from app.domain.texts import LongText, LongTexts, TextField
 from app.domain.workflow import Plan
 
 NewId = Callable[[], UUID]
+#: W3C Trace Context: `traceparent`, and `tracestate` where there is one.
+TraceContext = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,8 @@ class Execution:
     claims: int = 0
     #: The execution whose finished results this one took over.
     retry_of: UUID | None = None
+    #: Of the request that asked for it; None where nobody traces.
+    trace_context: TraceContext | None = None
     journal: Journal
     _changed: set[str] = field(default_factory=set)
     _texts: LongTexts = field(default_factory=LongTexts)
@@ -102,6 +107,7 @@ class Execution:
         queued: bool,
         typical_s: float | None,
         now: datetime,
+        trace_context: TraceContext | None = None,
     ) -> "Execution":
         """A new execution: running at once, or `queued`. `typical_s` is the median duration of
         this team's past runs, if it has any: the estimate."""
@@ -122,6 +128,7 @@ class Execution:
             queued=queued,
             typical_s=typical_s,
             now=now,
+            trace_context=trace_context,
         )
 
     def again(
@@ -131,6 +138,7 @@ class Execution:
         queued: bool,
         typical_s: float | None,
         now: datetime,
+        trace_context: TraceContext | None = None,
     ) -> "Execution":
         """
         A new execution of the same plan, prompt and context, that takes over what this one
@@ -162,6 +170,7 @@ class Execution:
             typical_s=typical_s,
             now=now,
             retry_of=self.id,
+            trace_context=trace_context,
         )
 
     @classmethod
@@ -265,7 +274,11 @@ class Execution:
             if result.is_held:
                 continue
             told = result.waiting_since is not None  # of the attempt that failed, or of the wait
-            result.waiting_since, result.due_at = result.due_at or now, None
+            since = result.due_at or now
+            result.waiting_since, result.due_at = since, None
+            # One that waited for Suna goes on with the attempt it had begun.
+            attempt = result.attempts + (result.attempt_at is None)
+            result.history = marked(result.history, Mark(Phase.HELD, attempt, since))
             self._changed.add(result.key)
             if not told:
                 self.journal.log(
@@ -322,6 +335,9 @@ class Execution:
             self.journal.log(now, "error", f"{result.agent_name} failed: {failure.message}", result)
             return
         result.attempt_at, result.waiting_since = None, now
+        result.history = marked(
+            result.history, Mark(Phase.BACKOFF, result.attempts, now, failure.code)
+        )
         self._postpone(result, now, retry_in_s)
         self.journal.log(
             now,
@@ -335,6 +351,9 @@ class Execution:
         """Suna surely did not start the agent: go on with this attempt in *delay_s*."""
         result = self._running(key)
         result.error_code, result.error_message = failure.code, failure.message
+        result.history = not_started(
+            result.history, attempt=result.attempts, at=now, code=failure.code
+        )
         if result.waiting_since is None:  # told once, however often it is tried
             result.waiting_since = now
             self.journal.log(now, "info", f"{result.agent_name} waits: {failure.message}", result)
@@ -440,9 +459,10 @@ class Execution:
         result.attempt_at, result.due_at = now, None
         result.started_at = result.started_at or now
         self._changed.add(result.key)
+        result.attempts += not goes_on
+        result.history = marked(result.history, Mark(Phase.RUNNING, result.attempts, now))
         if goes_on:
             return
-        result.attempts += 1
         result.waiting_since = None
         self.journal.agent_started(result, result.started_at)
         again = f" again (attempt {result.attempts})" if result.attempts > 1 else ""

@@ -6,6 +6,7 @@ from enum import Enum, StrEnum, auto
 from uuid import UUID
 
 from app.domain.agents import RunRef
+from app.domain.history import History
 from app.domain.texts import MAX_INLINE_BYTES
 
 
@@ -81,6 +82,7 @@ class AgentResult:
     remote_stop: RemoteStop = RemoteStop.NOT_NEEDED
     #: Taken over from the execution that this one retries; nothing ran for it here.
     reused: bool = False
+    history: History = ()
 
     @property
     def is_held(self) -> bool:

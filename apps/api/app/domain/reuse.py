@@ -34,4 +34,11 @@ def reusable(
 
 def taken_over(result: AgentResult) -> AgentResult:
     """The result as it is shown in a retry: what it cost and when it ran stay true."""
-    return replace(result, reused=True, run_key=None, run=None, remote_stop=RemoteStop.NOT_NEEDED)
+    return replace(
+        result,
+        reused=True,
+        run_key=None,
+        run=None,
+        remote_stop=RemoteStop.NOT_NEEDED,
+        history=(),
+    )

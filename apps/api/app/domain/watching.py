@@ -23,6 +23,8 @@ class StoredEvent(Message):
     type: str
     #: The execution it tells of; None when it tells of something else.
     execution_id: UUID | None
+    #: Seconds since it happened, when it was read.
+    age_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

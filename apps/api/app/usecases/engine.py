@@ -37,6 +37,7 @@ from app.usecases.executions import store, whole_input
 from app.usecases.limits import Limits
 from app.usecases.outcomes import Outcome, StillRuns, Wait, failure_of
 from app.usecases.ports import AgentRuntime, Clock, Database, LiveOutput, NewId, Templates
+from app.usecases.spans import NoSpans, Spans
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Engine:
     #: None where Suna itself does the counting.
     capacity: SunaCapacity | None = None
     pace: Pace = field(default_factory=Pace)
+    spans: Spans = field(default_factory=NoSpans)
 
     async def drive(self, execution_id: UUID) -> None:
         """
@@ -82,13 +84,15 @@ class Engine:
         execution = await self._claim(execution_id)
         if execution is None:
             return
-        try:
-            if execution.claims > MAX_CLAIMS:
-                await self._give_up(execution, _GAVE_UP)
-            else:
-                await self._drive_until_deadline(execution)
-        except* Fenced:
-            logger.info("execution %s was taken over or cancelled", execution_id)
+        context = execution.trace_context
+        with self.spans.job("drive execution", execution_id, execution.user_id, context):
+            try:
+                if execution.claims > MAX_CLAIMS:
+                    await self._give_up(execution, _GAVE_UP)
+                else:
+                    await self._drive_until_deadline(execution)
+            except* Fenced:
+                logger.info("execution %s was taken over or cancelled", execution_id)
 
     async def _drive_until_deadline(self, execution: Execution) -> None:
         left = execution.deadline_at - self.clock()
@@ -139,7 +143,8 @@ class _Drive:
     async def _run_attempt(
         self, group: asyncio.TaskGroup, result: AgentResult, *, taken_over: bool = False
     ) -> None:
-        outcome = await self._attempt(result, taken_over=taken_over)
+        with self._engine.spans.attempt(result):
+            outcome = await self._attempt(result, taken_over=taken_over)
         await self._change(group, partial(self._record, result, outcome))
         if self._engine.capacity is not None:
             self._engine.capacity.freed()

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.common.paging import Page, Paged
 from app.domain.events import ExecutionLog
-from app.domain.execution import Execution, ExecutionConfig
+from app.domain.execution import Execution, ExecutionConfig, TraceContext
 from app.domain.execution_errors import TooManyExecutions
 from app.domain.explain import Explanation, explain
 from app.domain.reports import ExecutionFilters, ExecutionReport, ExecutionSummary
@@ -15,6 +15,7 @@ from app.domain.results import AgentResult
 from app.domain.teams import Team, TeamNotActive, TeamStatus
 from app.domain.templates import Examine
 from app.domain.texts import TextField
+from app.domain.timeline import Timeline, timeline
 from app.domain.workflow import compile_plan
 from app.usecases.idempotency import Idempotent
 from app.usecases.limits import Limits
@@ -34,6 +35,7 @@ async def execute_team(
     config: ExecutionConfig,
     now: datetime,
     idempotent: Idempotent[ExecutionReport],
+    trace_context: TraceContext | None = None,
 ) -> ExecutionReport:
     """
     Commit an execution and its job, and answer; Suna is not asked for anything.
@@ -56,6 +58,7 @@ async def execute_team(
             queued=admission.queued,
             typical_s=admission.typical_s,
             now=now,
+            trace_context=trace_context,
         )
         report = await _begin(tx, execution, admission)
         await idempotent.keep(tx, report)
@@ -71,6 +74,7 @@ async def retry_execution(
     user_id: UUID,
     now: datetime,
     idempotent: Idempotent[ExecutionReport],
+    trace_context: TraceContext | None = None,
 ) -> ExecutionReport:
     """
     Run again what an execution did not complete, as a new one that takes over the rest.
@@ -88,7 +92,11 @@ async def retry_execution(
         earlier.recall(await tx.executions.texts(execution_id, TextField.OUTPUT, asked))
         admission = await _admit(tx, earlier.team_id, user_id=user_id, limits=limits)
         execution = earlier.again(
-            id=new_id(), queued=admission.queued, typical_s=admission.typical_s, now=now
+            id=new_id(),
+            queued=admission.queued,
+            typical_s=admission.typical_s,
+            now=now,
+            trace_context=trace_context,
         )
         report = await _begin(tx, execution, admission)
         await idempotent.keep(tx, report)
@@ -161,6 +169,14 @@ async def explain_execution(
         job = await tx.jobs.state(execution_id)
         report = await tx.reports.report(execution_id, user_id=user_id)
     return explain(report, job, running_limit=limits.running)
+
+
+async def execution_timeline(
+    db: Database, execution_id: UUID, *, user_id: UUID, now: datetime
+) -> Timeline:
+    """Where its time went so far. Raises ExecutionNotFound."""
+    async with db.reading() as tx:
+        return timeline(await tx.reports.recorded(execution_id, user_id=user_id), now)
 
 
 async def get_execution(db: Database, execution_id: UUID, *, user_id: UUID) -> ExecutionReport:

@@ -5,13 +5,15 @@ The invariant: no execution that has not ended is without a job, a due time or a
 
 import logging
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.domain.progress import ExecutionStatus
 from app.domain.reports import Stuck, StuckKind
 from app.usecases.executions import promote_waiting
 from app.usecases.limits import Limits
-from app.usecases.ports import Database, QueueDepth
+from app.usecases.ports import Backlog, Database
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +22,9 @@ logger = logging.getLogger(__name__)
 class EngineState:
     """How the engine is, over all workers: executions stuck right now, and repairs since ever."""
 
-    queue: QueueDepth
+    workers: int
+    backlogs: Sequence[Backlog]
+    unfinished: Mapping[ExecutionStatus, int]
     stuck: Counter[StuckKind]
     repairs: int
 
@@ -30,7 +34,11 @@ async def engine_state(db: Database, limits: Limits) -> EngineState:
     async with db.reading() as tx:
         stuck = await tx.jobs.stuck(running_limit=limits.running)
         repairs = await tx.jobs.repairs()
-    return EngineState(await db.queue_depth(), Counter(s.kind for s in stuck), repairs)
+        backlogs = await tx.jobs.backlogs()
+        unfinished = await tx.reports.unfinished()
+    depth = await db.queue_depth()
+    kinds = Counter(s.kind for s in stuck)
+    return EngineState(depth.workers, backlogs, unfinished, kinds, repairs)
 
 
 async def repair_stuck(db: Database, limits: Limits, *, now: datetime) -> int:

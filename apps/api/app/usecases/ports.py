@@ -19,9 +19,10 @@ from app.domain.agents import Agent, AgentListing, Answer, RunRef, RunState
 from app.domain.api_keys import ApiKey
 from app.domain.deliveries import Delivery, DeliveryStatus
 from app.domain.events import Event, ExecutionLog
-from app.domain.execution import Execution
+from app.domain.execution import Execution, TraceContext
 from app.domain.idempotency import Once, StoredAnswer
 from app.domain.notifications import Notification
+from app.domain.progress import ExecutionStatus
 from app.domain.rates import Allowance
 from app.domain.reports import (
     EventSpan,
@@ -36,6 +37,7 @@ from app.domain.results import AgentResult, Attachment, RemoteStop
 from app.domain.teams import Team, TeamSummary, TeamVersion
 from app.domain.templates import TemplateUse
 from app.domain.texts import TextField
+from app.domain.timeline import Recorded
 from app.domain.users import Identity, Session
 from app.domain.watching import EVERYTHING, Interest, Message, StoredEvent
 from app.domain.webhooks import Webhook
@@ -217,6 +219,15 @@ class Teams(Protocol):
         """Newest first. Raises TeamNotFound."""
 
 
+@dataclass(frozen=True, slots=True)
+class RemoteStops:
+    """Results of an execution whose remote run is still to be stopped, and whose they are."""
+
+    user_id: UUID
+    trace_context: TraceContext | None
+    results: tuple[AgentResult, ...]
+
+
 class Executions(Protocol):
     """Executions. The engine's calls name no user; everybody else's do."""
 
@@ -258,9 +269,8 @@ class Executions(Protocol):
     async def next_pending(self, user_id: UUID) -> Execution | None:
         """The one that has waited longest, locked until the transaction ends."""
 
-    async def stops(self, execution_id: UUID) -> tuple[UUID, list[AgentResult]] | None:
-        """Whose execution it is, and its results whose remote run is still to be stopped; None
-        without any."""
+    async def stops(self, execution_id: UUID) -> RemoteStops | None:
+        """None without any."""
 
     async def set_remote_stop(self, execution_id: UUID, key: str, state: RemoteStop) -> None: ...
 
@@ -302,6 +312,12 @@ class Reports(Protocol):
     async def page(
         self, page: Page, *, user_id: UUID, filters: ExecutionFilters
     ) -> Paged[ExecutionSummary]: ...
+
+    async def recorded(self, execution_id: UUID, *, user_id: UUID) -> Recorded:
+        """Without inputs and outputs. Raises ExecutionNotFound."""
+
+    async def unfinished(self) -> Mapping[ExecutionStatus, int]:
+        """Executions of everybody that wait, and that run."""
 
     async def event_span(self, execution_id: UUID, *, user_id: UUID) -> EventSpan:
         """Raises ExecutionNotFound."""
@@ -561,6 +577,20 @@ class Jobs(Protocol):
     async def repairs(self) -> int:
         """How often an execution was found stuck and was repaired, since ever."""
 
+    async def backlogs(self) -> Sequence["Backlog"]:
+        """Every queue, also an empty one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """One of the queues; periodic jobs are left out."""
+
+    queue: str
+    pending: int
+    running: int
+    #: For how long the oldest job that is due has waited; 0 without any.
+    oldest_due_s: float
+
 
 class Transaction(Protocol):
     @property
@@ -591,13 +621,11 @@ class Transaction(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """Jobs waiting, jobs being worked on, workers alive, and for how long one has been waiting."""
+    """Jobs waiting, jobs being worked on, and workers alive."""
 
     pending: int
     running: int
     workers: int
-    #: Seconds since the job that waits longest was due; 0 without one.
-    age_s: float
 
 
 class Database(Protocol):

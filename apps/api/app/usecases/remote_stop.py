@@ -1,6 +1,6 @@
 """Stops the remote runs of executions that ended early, until Suna confirms."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from app.domain.agents import RunLost, RunRef, StartUnknown, SunaRefused, SunaUn
 from app.domain.results import AgentResult, Attachment, RemoteStop
 from app.usecases.executions import whole_input
 from app.usecases.ports import AgentRuntime, Database
+from app.usecases.spans import NoSpans, Spans
 
 #: For so long after an attempt began, a run that Suna does not know may still appear: its start
 #: may be under way, and even an answered one is unknown for seconds (suna.md §1.4).
@@ -21,6 +22,7 @@ async def stop_runs(
     *,
     now: datetime,
     last: bool,
+    spans: Spans | None = None,
 ) -> None:
     """
     Stop whatever still runs for an execution, and store the receipt of each.
@@ -32,11 +34,24 @@ async def stop_runs(
         found = await tx.executions.stops(execution_id)
     if found is None:
         return
-    user_id, results = found
+    spans = spans or NoSpans()
+    with spans.job("stop runs", execution_id, found.user_id, found.trace_context):
+        await _stop_all(db, runtime_of(found.user_id), execution_id, found.results, now, last=last)
+
+
+async def _stop_all(
+    db: Database,
+    runtime: AgentRuntime,
+    execution_id: UUID,
+    results: Sequence[AgentResult],
+    now: datetime,
+    *,
+    last: bool,
+) -> None:
     away: SunaUnavailable | None = None
     for result in results:
         try:
-            state = await _stop(db, runtime_of(user_id), execution_id, result, now)
+            state = await _stop(db, runtime, execution_id, result, now)
         except SunaUnavailable as error:
             away = error
             state = RemoteStop.UNCONFIRMED if last else RemoteStop.PENDING

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.kinds import status_of
 from app.core.settings import Settings
+from app.core.telemetry import Telemetry
 from app.domain.agents import StartUnknown
 from app.domain.errors import (
     BadRequest,
@@ -41,7 +42,7 @@ class Body(Request):
 
 
 @asynccontextmanager
-async def nothing(_: Settings) -> AsyncIterator[None]:
+async def nothing(_: Settings, __: Telemetry) -> AsyncIterator[None]:
     yield
 
 

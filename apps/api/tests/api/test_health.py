@@ -14,6 +14,7 @@ from app import __version__
 from app.api import health
 from app.common.breaker import BreakerState
 from app.core.settings import Settings
+from app.core.telemetry import Telemetry
 from app.domain.agents import SunaUnavailable
 from app.domain.errors import DatabaseUnavailable
 from app.domain.users import AuthUnavailable
@@ -31,7 +32,7 @@ async def well() -> None:
 
 
 async def depth(workers: int = 1) -> QueueDepth:
-    return QueueDepth(pending=4, running=2, workers=workers, age_s=0.5)
+    return QueueDepth(pending=4, running=2, workers=workers)
 
 
 def failing(error: Exception) -> Check:
@@ -52,7 +53,7 @@ async def an_api(
     """The API on services of which only the health is asked."""
 
     @asynccontextmanager
-    async def services(_: Settings) -> AsyncIterator[Any]:
+    async def services(_: Settings, __: Telemetry) -> AsyncIterator[Any]:
         yield SimpleNamespace(
             db=SimpleNamespace(ping=ping, queue_depth=queue),
             suna=SimpleNamespace(health=suna, breaker=BreakerState.CLOSED),

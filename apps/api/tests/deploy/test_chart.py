@@ -116,7 +116,10 @@ def test_api_and_worker_are_scaled_apart() -> None:
     api = objects["HorizontalPodAutoscaler", "renum-api"]["spec"]
     assert api["metrics"][0]["resource"]["name"] == "cpu"
     worker = objects["HorizontalPodAutoscaler", "renum-worker"]["spec"]
-    assert worker["metrics"][0]["external"]["metric"]["name"] == "renum_queue_age_seconds"
+    assert (
+        worker["metrics"][0]["external"]["metric"]["name"]
+        == "renum_queue_oldest_due_job_age_seconds"
+    )
     for name in ("renum-api", "renum-worker"):
         assert "replicas" not in objects["Deployment", name]["spec"]
         assert objects["PodDisruptionBudget", name]["spec"]["maxUnavailable"] == 1

@@ -37,6 +37,7 @@ EXECUTIONS = [
     ("POST", "executions/{id}/cancel", None),
     ("POST", "executions/{id}/retry", None),
     ("GET", "executions/{id}/explain", None),
+    ("GET", "executions/{id}/timeline", None),
     ("GET", "executions/{id}/results/agent_1/output", None),
 ]
 NOTIFICATIONS = [("PUT", "notifications/{id}/read", None)]

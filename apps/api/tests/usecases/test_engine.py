@@ -201,6 +201,21 @@ async def test_waiting_for_a_free_run_uses_up_no_attempt(world: World) -> None:
     assert (report.status, report.results[0].attempts) == ("completed", 1)
 
 
+async def test_what_an_agent_went_through_is_stored(world: World) -> None:
+    world.runtime.start_errors = [SunaBusy("full")] * 3
+    execution = await world.begin(a_team(an_agent("a")))
+    await world.engine.drive(execution.id)
+    async with world.db.reading() as tx:
+        recorded = await tx.reports.recorded(execution.id, user_id=execution.user_id)
+    [result] = recorded.results
+    assert [(m.phase, m.attempt, m.code) for m in result.history] == [
+        ("waiting", 1, "suna_busy"),
+        ("running", 1, None),
+    ]
+    assert recorded.plan == execution.plan
+    assert (result.input, result.output) == (None, None)
+
+
 async def test_waiting_while_suna_is_away_uses_up_no_attempt_and_is_told_once(
     world: World,
 ) -> None:

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
+from structlog.contextvars import bind_contextvars
 
-from app.api.deps import CurrentUser, PageQuery, Services
+from app.api.deps import CurrentTelemetry, CurrentUser, PageQuery, Services
 from app.api.errors import problem
 from app.api.idempotency import ONCE_PROBLEMS, MayRepeat, response_of
 from app.domain.execution import Execution
@@ -23,6 +24,7 @@ from app.domain.progress import ExecutionStatus
 from app.domain.reports import ExecutionFilters, ExecutionReport
 from app.domain.teams import TeamNotActive, TeamNotFound
 from app.domain.texts import TextField
+from app.domain.timeline import Timeline
 from app.schemas.base import Text, Timestamp
 from app.schemas.executions import (
     CancelledAnswer,
@@ -32,6 +34,7 @@ from app.schemas.executions import (
     LogsAnswer,
 )
 from app.schemas.paging import Pagination
+from app.schemas.timelines import TimelineAnswer
 from app.usecases import executions
 
 router = APIRouter(prefix="/executions", tags=["Executions"])
@@ -100,6 +103,20 @@ async def explain_execution(
 
 
 @router.get(
+    "/{execution_id}/timeline",
+    response_model=TimelineAnswer,
+    responses=problem(ExecutionNotFound),
+)
+async def get_execution_timeline(
+    execution_id: UUID, user: CurrentUser, services: Services
+) -> Timeline:
+    """Show where the time of an execution went: what ran, what waited, and for what."""
+    return await executions.execution_timeline(
+        services.db, execution_id, user_id=user.id, now=services.clock()
+    )
+
+
+@router.get(
     "/{execution_id}/results/{key}/{field}",
     response_class=PlainTextResponse,
     responses=problem(ExecutionNotFound, TextNotFound),
@@ -129,6 +146,7 @@ async def retry_execution(
     execution_id: UUID,
     user: CurrentUser,
     services: Services,
+    telemetry: CurrentTelemetry,
     request: Request,
     may_repeat: MayRepeat,
 ) -> Response:
@@ -146,7 +164,9 @@ async def retry_execution(
         user_id=user.id,
         now=services.clock(),
         idempotent=idempotent,
+        trace_context=telemetry.tracing.context(),
     )
+    bind_contextvars(execution_id=str(report.id))
     return response_of(idempotent.answer(report))
 
 

@@ -4,8 +4,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
+from structlog.contextvars import bind_contextvars
 
-from app.api.deps import Agents, CurrentUser, PageQuery, Services
+from app.api.deps import Agents, CurrentTelemetry, CurrentUser, PageQuery, Services
 from app.api.errors import problem
 from app.api.etags import IfMatch, IfNoneMatch, MalformedIfMatch, etag_of
 from app.api.idempotency import ONCE_PROBLEMS, MayRepeat, response_of
@@ -214,6 +215,7 @@ async def execute_team(
     body: ExecuteTeam,
     user: CurrentUser,
     services: Services,
+    telemetry: CurrentTelemetry,
     request: Request,
     may_repeat: MayRepeat,
 ) -> Response:
@@ -235,5 +237,7 @@ async def execute_team(
         config=body.execution_config,
         now=services.clock(),
         idempotent=idempotent,
+        trace_context=telemetry.tracing.context(),
     )
+    bind_contextvars(execution_id=str(report.id))
     return response_of(idempotent.answer(report))

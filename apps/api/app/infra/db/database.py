@@ -1,6 +1,6 @@
 """PostgreSQL through one pool of psycopg: transactions in one round trip, errors in our words."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from pydantic_core import from_json, to_json
 
 from app.domain.errors import DatabaseUnavailable
+from app.domain.events import Event
 from app.domain.execution_errors import Fenced
 from app.infra.db.api_keys import ApiKeyStore
 from app.infra.db.capacity import CapacityStore
@@ -35,6 +36,7 @@ _TRANSACTION_POOLER_PORT = "6543"
 Pool = psycopg_pool.AsyncConnectionPool[Connection]
 Configure = Callable[[Connection], Awaitable[None]]
 Ring = Callable[[UUID], None]
+Committed = Callable[[Iterable[Event]], None]
 
 
 def create_pool(url: str, *, size: int, configure: Configure | None = None) -> Pool:
@@ -98,10 +100,14 @@ class PostgresTransaction:
 class PostgresDatabase:
     """The `Database` port."""
 
-    def __init__(self, pool: Pool, *, ring: Ring | None = None) -> None:
-        """*ring* is told after each commit who has new events; without it, NOTIFY does that."""
+    def __init__(
+        self, pool: Pool, *, ring: Ring | None = None, committed: Committed | None = None
+    ) -> None:
+        """*ring* is told after each commit who has new events; without it, NOTIFY does that.
+        *committed* is told the events themselves."""
         self._pool = pool
         self._ring = ring
+        self._committed = committed
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
@@ -118,6 +124,8 @@ class PostgresDatabase:
         if self._ring is not None:
             for user_id in tx.events.rung:
                 self._ring(user_id)
+        if self._committed is not None:
+            self._committed(tx.events.appended)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[PostgresTransaction]:

@@ -40,6 +40,7 @@ class EventStore:
         self._notify = notify
         #: Users whose events were appended.
         self.rung: set[UUID] = set()
+        self.appended: list[Event] = []
 
     async def lock(self, user_id: UUID) -> None:
         await self._connection.execute(
@@ -67,6 +68,7 @@ class EventStore:
             },
         )
         self.rung.add(user_id)
+        self.appended += events
 
     async def after(
         self,
@@ -87,7 +89,9 @@ class EventStore:
         cursor = await self._connection.execute(
             f"""
             SELECT id, type, execution_id, data::text AS data,
-                   to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
+                   to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at,
+                   -- By the clock that stamped it: no skew between machines is in it.
+                   extract(epoch FROM clock_timestamp() - created_at)::float8 AS age_s
               FROM renum.events WHERE {" AND ".join(conditions)} ORDER BY id LIMIT %(limit)s
             """,
             {
@@ -100,7 +104,7 @@ class EventStore:
             },
         )
         return [
-            StoredEvent(_message(row), row["id"], row["type"], row["execution_id"])
+            StoredEvent(_message(row), row["id"], row["type"], row["execution_id"], row["age_s"])
             for row in await cursor.fetchall()
         ]
 

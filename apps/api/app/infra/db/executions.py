@@ -25,6 +25,7 @@ from app.infra.db.notifications import NotificationStore
 from app.infra.db.results import SAVE_RESULT, result_of, result_values
 from app.infra.db.texts import copy_reused_texts, read_texts, save_texts
 from app.infra.db.webhooks import WebhookStore
+from app.usecases.ports import RemoteStops
 
 _plan = TypeAdapter(Plan)
 _config = TypeAdapter(ExecutionConfig)
@@ -63,11 +64,11 @@ class ExecutionStore:
             """
             INSERT INTO renum.executions (id, user_id, team_id, team_name, status, input, config,
                 plan, progress, created_at, started_at, deadline_at, estimated_completion, seq,
-                retry_of, team_version, first_event_id)
+                retry_of, team_version, trace_context, first_event_id)
             VALUES (%(id)s, %(user_id)s, %(team_id)s, %(team_name)s, %(status)s, %(input)s,
                 %(config)s, %(plan)s, %(progress)s, %(created_at)s, %(started_at)s,
                 %(deadline_at)s, %(estimated_completion)s, %(seq)s, %(retry_of)s,
-                %(team_version)s,
+                %(team_version)s, %(trace_context)s,
                 (SELECT last_id - %(events)s + 1 FROM renum.event_heads
                   WHERE user_id = %(user_id)s))
             """,
@@ -82,6 +83,9 @@ class ExecutionStore:
                 "created_at": execution.created_at,
                 "retry_of": execution.retry_of,
                 "team_version": execution.team_version,
+                "trace_context": Jsonb(execution.trace_context)
+                if execution.trace_context
+                else None,
                 "events": len(changes.events),
             },
         )
@@ -187,17 +191,21 @@ class ExecutionStore:
             return Attachment.OURS
         return Attachment.TAKEN if run.run_id in result.past_runs else Attachment.SUPERSEDED
 
-    async def stops(self, execution_id: UUID) -> tuple[UUID, list[AgentResult]] | None:
+    async def stops(self, execution_id: UUID) -> RemoteStops | None:
         cursor = await self._connection.execute(
             """
-            SELECT r.*, e.user_id FROM renum.agent_results r
+            SELECT r.*, e.user_id, e.trace_context FROM renum.agent_results r
               JOIN renum.executions e ON e.id = r.execution_id
              WHERE r.execution_id = %s AND r.remote_stop = 'pending' ORDER BY r.position
             """,
             (execution_id,),
         )
         rows = await cursor.fetchall()
-        return (rows[0]["user_id"], [result_of(row) for row in rows]) if rows else None
+        if not rows:
+            return None
+        return RemoteStops(
+            rows[0]["user_id"], rows[0]["trace_context"], tuple(result_of(row) for row in rows)
+        )
 
     async def set_remote_stop(self, execution_id: UUID, key: str, state: RemoteStop) -> None:
         await self._connection.execute(
@@ -260,6 +268,7 @@ class ExecutionStore:
             fence=row["fence"],
             claims=row["claims"],
             retry_of=row["retry_of"],
+            trace_context=row["trace_context"],
             journal=Journal(row["id"], row["team_id"], row["seq"]),
         )
 

@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 from app.domain.deliveries import Delivery
 from app.domain.reports import JobState, Stuck, StuckKind
 from app.infra.db.connection import Connection
-from app.usecases.ports import QueueDepth
+from app.usecases.ports import Backlog, QueueDepth
 
 QUEUE = "executions"
 #: Short jobs that must not wait until executions end.
@@ -74,6 +74,35 @@ SELECT renum.procrastinate_defer_jobs_v1(ARRAY[{JOB_OF_DELIVERY}])
          WHERE status = 'pending' AND next_attempt_at < %(before)s) overdue
  WHERE NOT ({_HAS_JOB.format(lock="overdue.job_lock")})
  LIMIT 1000
+"""
+
+# A job becomes due when it is put in, or at its `scheduled_at`; ids are in the order of putting
+# in, so one look at the oldest one is enough. What only waits for another job of its lock is
+# being worked on.
+_BACKLOG = """
+SELECT q.name AS queue, waiting.jobs AS pending, doing.jobs AS running,
+       coalesce(greatest(0, extract(epoch FROM clock_timestamp() - least(
+           waiting.scheduled_at,
+           (SELECT max(e.at) FROM renum.procrastinate_events e WHERE e.job_id = waiting.oldest)
+       ))), 0)::float8 AS oldest_due_s
+  FROM unnest(%(queues)s::text[]) WITH ORDINALITY AS q (name, place)
+ CROSS JOIN LATERAL (
+    SELECT count(*) AS jobs,
+           min(j.scheduled_at) FILTER (WHERE j.scheduled_at <= now() AND NOT blocked)
+               AS scheduled_at,
+           min(j.id) FILTER (WHERE j.scheduled_at IS NULL AND NOT blocked) AS oldest
+      FROM (SELECT t.*, EXISTS (SELECT FROM renum.procrastinate_jobs d
+                                 WHERE d.status = 'doing' AND d.lock = t.lock) AS blocked
+              FROM renum.procrastinate_jobs t
+             WHERE t.status = 'todo' AND t.queue_name = q.name
+               AND t.queueing_lock IS DISTINCT FROM t.task_name) j
+ ) waiting
+ CROSS JOIN LATERAL (
+    SELECT count(*) AS jobs FROM renum.procrastinate_jobs d
+     WHERE d.status = 'doing' AND d.queue_name = q.name
+       AND d.queueing_lock IS DISTINCT FROM d.task_name
+ ) doing
+ ORDER BY q.place
 """
 
 
@@ -158,20 +187,18 @@ class JobStore:
             {"lock": lock},
         )
 
+    async def backlogs(self) -> list[Backlog]:
+        cursor = await self._connection.execute(_BACKLOG, {"queues": [QUEUE, UPKEEP, WEBHOOKS]})
+        return [Backlog(**row) for row in await cursor.fetchall()]
+
     async def depth(self) -> QueueDepth:
         cursor = await self._connection.execute(
             """
             SELECT count(*) FILTER (WHERE status = 'todo') AS pending,
                    count(*) FILTER (WHERE status = 'doing') AS running,
                    (SELECT count(*) FROM renum.procrastinate_workers
-                     WHERE last_heartbeat > now() - interval '10 seconds') AS workers,
-                   coalesce(extract(epoch FROM now() - min(greatest(scheduled_at, came.at))
-                                                       FILTER (WHERE status = 'todo')), 0) AS age_s
+                     WHERE last_heartbeat > now() - interval '10 seconds') AS workers
               FROM renum.procrastinate_jobs
-                   -- When it last came into the queue: at first, or handed back.
-                   LEFT JOIN LATERAL (SELECT max(at) AS at FROM renum.procrastinate_events
-                                       WHERE job_id = procrastinate_jobs.id
-                                         AND status = 'todo') came ON true
              WHERE status IN ('todo', 'doing') AND queue_name <> %(webhooks)s
                -- What is only repeated, under a lock of its own name, is no work that waits.
                AND queueing_lock IS DISTINCT FROM task_name
@@ -180,8 +207,7 @@ class JobStore:
         )
         row = await cursor.fetchone()
         assert row is not None  # noqa: S101  an aggregate always has one row
-        age_s = max(float(row["age_s"]), 0.0)  # what is due later has not waited
-        return QueueDepth(row["pending"], row["running"], row["workers"], age_s)
+        return QueueDepth(row["pending"], row["running"], row["workers"])
 
     async def _defer_for(self, queue: str, task: str, execution_id: UUID, *, priority: int) -> None:
         await self._defer(

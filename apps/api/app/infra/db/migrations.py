@@ -56,6 +56,11 @@ def head() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
+def knows(revision: str) -> bool:
+    """Whether this code's history has the revision."""
+    return revision in {s.revision for s in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
 def _config() -> Config:
     location = _PACKAGED if _PACKAGED.exists() else _IN_SOURCE
     config = Config()

@@ -19,6 +19,8 @@ from app.domain.reports import (
     History,
 )
 from app.domain.texts import TextField
+from app.domain.timeline import Recorded
+from app.domain.workflow import Plan
 from app.infra.db.connection import Connection, Row
 from app.infra.db.results import result_of
 
@@ -27,6 +29,7 @@ MAX_LOGS_IN_REPORT = 500
 TEXT_PIECE = 1024 * 1024
 
 _config = TypeAdapter(ExecutionConfig)
+_plan = TypeAdapter(Plan)
 
 _SUMMARY: LiteralString = """
     e.id, e.team_id, e.team_name, e.team_version, e.status, e.progress, e.created_at, e.started_at,
@@ -82,6 +85,40 @@ class ReportStore:
                 seq=row["seq"],
             )
 
+    async def recorded(self, execution_id: UUID, *, user_id: UUID) -> Recorded:
+        async with self._connection.pipeline():
+            found = await self._connection.execute(
+                """
+                SELECT id, status, created_at, started_at, completed_at, plan
+                  FROM renum.executions WHERE id = %s AND user_id = %s
+                """,
+                (execution_id, user_id),
+            )
+            results = await self._connection.execute(
+                """
+                SELECT r.*, NULL AS input, NULL AS output FROM (
+                    SELECT execution_id, position, key, agent_id, agent_name, status, attempts,
+                           run_key, thread_id, run_id, past_runs, attempt_at, due_at,
+                           waiting_since, input_bytes, output_bytes, needs_input, usage,
+                           error_code, error_message, started_at, completed_at, remote_stop,
+                           reused, history
+                      FROM renum.agent_results
+                ) r WHERE execution_id = %s ORDER BY position
+                """,
+                (execution_id,),
+            )
+            row = await found.fetchone()
+            if row is None:
+                raise ExecutionNotFound(execution_id)
+            return Recorded(
+                **{
+                    **row,
+                    "status": ExecutionStatus(row["status"]),
+                    "plan": _plan.validate_python(row["plan"]),
+                },
+                results=tuple(result_of(r) for r in await results.fetchall()),
+            )
+
     async def logs(
         self, execution_id: UUID, *, user_id: UUID, after: int, limit: int
     ) -> list[ExecutionLog]:
@@ -106,6 +143,18 @@ class ReportStore:
             if not row["kept"]:
                 raise LogsExpired(execution_id)
             return [_log(line) for line in await lines.fetchall()]
+
+    async def unfinished(self) -> dict[ExecutionStatus, int]:
+        cursor = await self._connection.execute(
+            """
+            SELECT count(*) FILTER (WHERE status = 'pending') AS pending,
+                   count(*) FILTER (WHERE status = 'running') AS running
+              FROM renum.executions WHERE status IN ('pending', 'running')
+            """
+        )
+        row = await cursor.fetchone()
+        assert row is not None  # noqa: S101  an aggregate always has one row
+        return {ExecutionStatus(name): n for name, n in row.items()}
 
     async def event_span(self, execution_id: UUID, *, user_id: UUID) -> EventSpan:
         cursor = await self._connection.execute(

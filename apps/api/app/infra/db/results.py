@@ -3,10 +3,14 @@
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
+from pydantic import TypeAdapter
 
 from app.domain.agents import RunRef
+from app.domain.history import History
 from app.domain.results import AgentResult, AgentStatus, RemoteStop
 from app.infra.db.connection import Row
+
+_history = TypeAdapter(History)
 
 SAVE_RESULT = """
 UPDATE renum.agent_results
@@ -18,7 +22,7 @@ UPDATE renum.agent_results
        output = %(output)s, output_bytes = %(output_bytes)s, reused = %(reused)s,
        needs_input = %(needs_input)s, usage = %(usage)s, error_code = %(error_code)s,
        error_message = %(error_message)s, started_at = %(started_at)s,
-       completed_at = %(completed_at)s, remote_stop = %(remote_stop)s
+       completed_at = %(completed_at)s, remote_stop = %(remote_stop)s, history = %(history)s
  WHERE execution_id = %(execution_id)s AND key = %(key)s
 """
 
@@ -48,6 +52,7 @@ def result_values(execution_id: UUID, result: AgentResult) -> Row:
         "started_at": result.started_at,
         "completed_at": result.completed_at,
         "remote_stop": result.remote_stop,
+        "history": Jsonb(result.history),
     }
 
 
@@ -77,4 +82,5 @@ def result_of(row: Row) -> AgentResult:
         started_at=row["started_at"],
         completed_at=row["completed_at"],
         remote_stop=RemoteStop(row["remote_stop"]),
+        history=_history.validate_python(row["history"]),
     )

@@ -1,6 +1,6 @@
 """Joins the settings to a Suna: one HTTP session for all that is asked of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -68,8 +68,10 @@ class ConnectedSuna:
 
 
 @asynccontextmanager
-async def connect(settings: Settings) -> AsyncIterator[ConnectedSuna]:
-    """Makes no request yet."""
+async def connect(
+    settings: Settings, traces: Sequence[aiohttp.TraceConfig] = ()
+) -> AsyncIterator[ConnectedSuna]:
+    """Makes no request yet; *traces* are told of each."""
     async with aiohttp.ClientSession(
         # Every run that is followed holds one connection, and an execution may follow many: a
         # limit here would look like a Suna that does not answer.
@@ -77,5 +79,6 @@ async def connect(settings: Settings) -> AsyncIterator[ConnectedSuna]:
         timeout=TIMEOUT,
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": f"renum-api/{__version__}"},
+        trace_configs=list(traces),
     ) as session:
         yield ConnectedSuna(settings, session)

@@ -1,6 +1,6 @@
 """Joins the settings to a project of Supabase: one HTTP session for all that is asked of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -25,8 +25,10 @@ class Supabase:
 
 
 @asynccontextmanager
-async def connect(settings: Settings) -> AsyncIterator[Supabase]:
-    """Makes no request yet."""
+async def connect(
+    settings: Settings, traces: Sequence[aiohttp.TraceConfig] = ()
+) -> AsyncIterator[Supabase]:
+    """Makes no request yet; *traces* are told of each."""
     service_key = settings.supabase_service_key.get_secret_value()
     api_key = (
         service_key
@@ -37,6 +39,7 @@ async def connect(settings: Settings) -> AsyncIterator[Supabase]:
         timeout=TIMEOUT,
         cookie_jar=aiohttp.DummyCookieJar(),  # answers of one user must not touch the next
         headers={"User-Agent": f"renum-api/{__version__}"},
+        trace_configs=list(traces),
     ) as http:
         yield Supabase(
             identity=SupabaseAuth(http, settings.auth_url, api_key, Breaker("supabase auth")),

@@ -8,7 +8,7 @@ speed, and joins the feed where that leaves it: no gap and no duplicate in betwe
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
@@ -30,13 +30,17 @@ logger = logging.getLogger(__name__)
 LOOK_S = 15.0
 _RETRY_S = 1.0
 
+#: Told for each event how many seconds after it happened watchers were given it.
+Delivered = Callable[[float], None]
+
 
 class _Feed:
     """All watchers of one user; a task reads for them while there is something to read."""
 
-    def __init__(self, db: Database, user_id: UUID) -> None:
+    def __init__(self, db: Database, user_id: UUID, delivered: Delivered | None) -> None:
         self._db = db
         self._user_id = user_id
+        self._delivered = delivered
         self.watchers: set[Watcher] = set()
         #: Watchers, and those that are about to be.
         self.seats = 0
@@ -78,7 +82,7 @@ class _Feed:
         joined = self._joined
         if not joined:
             return False
-        lowest = min(w.cursor for w in joined)
+        lowest, highest = min(w.cursor for w in joined), max(w.cursor for w in joined)
         async with self._db.reading() as tx:
             events = await tx.events.after(self._user_id, lowest, limit=PAGE)
             bounds = None if events else await tx.events.bounds(self._user_id)
@@ -90,15 +94,22 @@ class _Feed:
         for watcher in joined:
             if watcher.phase is Phase.JOINED:
                 watcher.bring(events)
+        if self._delivered is not None:
+            for event in events:
+                if event.id > highest:  # not what a latecomer catches up on
+                    self._delivered(event.age_s)
         return len(events) == PAGE
 
 
 class Hub:
     """The `LiveStream` port. `run` looks at the log from time to time, rung or not."""
 
-    def __init__(self, db: Database, *, max_per_user: int) -> None:
+    def __init__(
+        self, db: Database, *, max_per_user: int, delivered: Delivered | None = None
+    ) -> None:
         self._db = db
         self._max_per_user = max_per_user
+        self._delivered = delivered
         self._feeds: dict[UUID, _Feed] = {}
         self._look = asyncio.Event()
         self._closing = False
@@ -115,7 +126,7 @@ class Hub:
             raise StreamClosing("The server restarts; come back in a moment.")
         feed = self._feeds.get(user_id)
         if feed is None:
-            feed = self._feeds[user_id] = _Feed(self._db, user_id)
+            feed = self._feeds[user_id] = _Feed(self._db, user_id, self._delivered)
         if feed.seats >= self._max_per_user:
             raise TooManyWatchers(
                 f"You have {self._max_per_user} live connections already; close one of them."
