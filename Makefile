@@ -57,9 +57,10 @@ format: $(READY) ## Rewrite the code in the house style
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-openapi: $(READY) ## Write docs/openapi.json and docs/asyncapi.json anew
+openapi: $(READY) ## Write docs/openapi.json, asyncapi.json and team.schema.json anew
 	@$(BIN)/renum-api openapi > docs/openapi.json
 	@$(BIN)/renum-api asyncapi > docs/asyncapi.json
+	@$(BIN)/renum-api team-schema > docs/team.schema.json
 
 client: $(READY) ## Write the blocking client's resources anew, from the async ones
 	@$(BIN)/python scripts/blocking_client.py > .blocking_resources.py
