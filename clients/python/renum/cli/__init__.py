@@ -6,19 +6,24 @@ from importlib.metadata import version as version_of
 from typing import Annotated
 
 import typer
+from typer.completion import completion_init  # type: ignore[attr-defined]
 
 from renum.cli.agents import agents
+from renum.cli.api_keys import api_keys
 from renum.cli.auth import login, logout
+from renum.cli.completion import completion
 from renum.cli.conformance import conformance
 from renum.cli.context import Settings
 from renum.cli.executions import executions
 from renum.cli.exits import HELP, Exit, print_error
+from renum.cli.notifications import notifications
 from renum.cli.run import run, watch
 from renum.cli.teams import teams
 from renum.http import normal_url
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,  # `renum completion` instead, which guesses nothing
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Teams of AI agents, from your terminal.",
@@ -31,7 +36,10 @@ app.add_typer(teams, name="teams")
 app.command(epilog=HELP)(run)
 app.command(epilog=HELP)(watch)
 app.add_typer(executions, name="executions")
+app.add_typer(notifications, name="notifications")
+app.add_typer(api_keys, name="api-keys")
 app.command(epilog=HELP)(conformance)
+app.command()(completion)
 
 
 def _show_version(wanted: bool) -> None:
@@ -61,6 +69,7 @@ def root(
 def main() -> None:
     """Entry point: whatever happens, people see a sentence and not a traceback."""
     try:
+        completion_init()  # answers what the scripts of `renum completion` ask
         app()
     except BrokenPipeError:
         # Whoever read us has gone (`| head`); nothing is left to tell, at exit neither.

@@ -1,6 +1,7 @@
 """How the command ends: its exit code is part of its interface."""
 
 import json
+import os
 import sys
 from enum import IntEnum
 
@@ -64,7 +65,14 @@ def report(error: RenumError | BadInput, *, as_json: bool) -> None:
     if isinstance(error, ConnectionFailed) and error.sent:
         print_error("  The request may have been carried out: look before you send it again.")
     if exit_of(error) is Exit.AUTH and not _is_about_password(error):
-        print_error("  Sign in with: renum login")
+        print_error(f"  {_how_to_be_let_in()}")
+
+
+def _how_to_be_let_in() -> str:
+    for name in ("RENUM_API_KEY", "RENUM_TOKEN"):
+        if os.environ.get(name):
+            return f"{name} is not, or no longer, valid: set another, or unset it to use a login."
+    return "Sign in with: renum login"
 
 
 def print_error(line: str) -> None:
