@@ -1,5 +1,6 @@
 """The `renum` command line."""
 
+import json
 import os
 import sys
 from importlib.metadata import version as version_of
@@ -7,6 +8,7 @@ from typing import Annotated
 
 import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]
+from typer.exceptions import TyperException
 
 from renum.cli.agents import agents
 from renum.cli.api_keys import api_keys
@@ -15,7 +17,7 @@ from renum.cli.completion import completion
 from renum.cli.conformance import conformance
 from renum.cli.context import Settings
 from renum.cli.executions import executions
-from renum.cli.exits import HELP, Exit, print_error
+from renum.cli.exits import HELP, BadInput, Exit, print_error, report
 from renum.cli.notifications import notifications
 from renum.cli.run import run, watch
 from renum.cli.teams import teams
@@ -62,7 +64,7 @@ def root(
     try:
         ctx.obj = Settings(normal_url(url))
     except ValueError as error:
-        print_error(f"renum: {error}")
+        report(BadInput(str(error)), as_json=_wants_json())
         raise typer.Exit(Exit.USAGE) from None
 
 
@@ -70,7 +72,9 @@ def main() -> None:
     """Entry point: whatever happens, people see a sentence and not a traceback."""
     try:
         completion_init()  # answers what the scripts of `renum completion` ask
-        app()
+        if not _wants_json():
+            app()
+        sys.exit(_for_scripts())
     except BrokenPipeError:
         # Whoever read us has gone (`| head`); nothing is left to tell, at exit neither.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -78,6 +82,24 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("RENUM_DEBUG"):
             raise
+        if _wants_json():
+            bug = {"code": "internal", "detail": f"{type(error).__name__}: {error}"}
+            print_error(json.dumps({"error": bug}, ensure_ascii=False))
+            sys.exit(Exit.INTERNAL)
         print_error(f"renum: unexpected error: {type(error).__name__}: {error}")
         print_error("  This is a bug. RENUM_DEBUG=1 shows where it happened.")
         sys.exit(Exit.INTERNAL)
+
+
+def _for_scripts() -> int:
+    """As `app()`, but what is wrong with the command is told as JSON too."""
+    try:
+        return int(app(standalone_mode=False) or Exit.OK)
+    except TyperException as error:
+        report(BadInput(error.format_message()), as_json=True)
+        return Exit.USAGE
+
+
+def _wants_json() -> bool:
+    """Also while the command is not understood yet."""
+    return not {"--json", "--events"}.isdisjoint(sys.argv[1:])

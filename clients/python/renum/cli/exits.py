@@ -21,7 +21,7 @@ class Exit(IntEnum):
 
 
 HELP = """Exit codes: 0 completed, 1 failed, 2 usage or bad input, 3 cancelled,
-4 not signed in, 5 server unreachable, 130 interrupted."""
+4 not signed in or not allowed, 5 server unreachable, 70 a bug, 130 interrupted."""
 
 _BY_STATUS = {401: Exit.AUTH, 403: Exit.AUTH, 404: Exit.USAGE, 413: Exit.USAGE, 422: Exit.USAGE}
 
