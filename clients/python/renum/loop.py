@@ -47,11 +47,12 @@ class Loop:
                 yield item
         finally:
             close = getattr(items, "aclose", None)
-            if close is not None:
+            if close is not None and not self._loop.is_closed():
                 self.run(close())
 
     def close(self) -> None:
-        """End the thread."""
+        """End what is still open, and the thread."""
+        self.run(self._loop.shutdown_asyncgens())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -153,6 +153,15 @@ def _webhooks(renum: Client) -> None:
         renum.webhooks.delete(hook.id)
 
 
+def test_a_stream_may_outlive_its_blocking_client(application: Application) -> None:
+    with Client(application.url, timing=QUICK) as renum:
+        renum.login(ANA_EMAIL, DEMO_PASSWORD)
+        streams = [renum.follow(), renum.events()]
+        assert [next(stream).type for stream in streams] == ["connected", "connected"]
+    for stream in streams:
+        stream.close()
+
+
 def test_the_blocking_client_is_made_from_the_async_one() -> None:
     made = ROOT / "clients/python/renum/blocking_resources.py"
     assert made.read_text(encoding="utf-8") == source()
