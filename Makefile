@@ -12,7 +12,7 @@ WORKERS ?= 2
 export PROMPT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test chaos fuzz audit check format lock openapi clean
+.PHONY: help demo run test chaos fuzz audit check format lock openapi client clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -61,9 +61,14 @@ format: $(READY) ## Rewrite the code in the house style
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-openapi: $(READY) ## Write docs/openapi.json and docs/asyncapi.json anew
+openapi: $(READY) ## Write docs/openapi.json, asyncapi.json and team.schema.json anew
 	@$(BIN)/renum-api openapi > docs/openapi.json
 	@$(BIN)/renum-api asyncapi > docs/asyncapi.json
+	@$(BIN)/renum-api team-schema > docs/team.schema.json
+
+client: $(READY) ## Write the blocking client's resources anew, from the async ones
+	@$(BIN)/python scripts/blocking_client.py > .blocking_resources.py
+	@mv .blocking_resources.py clients/python/renum/blocking_resources.py
 
 lock: $(READY) ## Compile the requirement files anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \

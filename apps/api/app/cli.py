@@ -212,6 +212,14 @@ def asyncapi() -> None:
 
 
 @cli.command()
+def team_schema() -> None:
+    """Print the JSON Schema of team files."""
+    from app.schemas.team_file import team_file_schema
+
+    _print(team_file_schema())
+
+
+@cli.command()
 def stop(data_dir: DataDir = Path(".renum")) -> None:
     """Stop the development database that a killed server has left running."""
     from app.infra.db.embedded import stop_embedded_postgres

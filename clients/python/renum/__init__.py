@@ -12,6 +12,7 @@ Renum: teams of AI agents, from Python.
     asyncio.run(main())
 """
 
+from renum.blocking import Client
 from renum.client import AsyncClient
 from renum.credentials import FileTokenStore, MemoryTokenStore, Tokens, TokenStore
 from renum.errors import (
@@ -32,42 +33,58 @@ from renum.models import (
     AgentResult,
     Event,
     Execution,
+    Explanation,
+    LogLine,
     Notification,
+    Plan,
     Progress,
     Team,
     TeamAgent,
     TeamSummary,
+    TeamVersion,
     User,
 )
+from renum.resources.api_keys import ApiKey, NewApiKey
+from renum.resources.webhooks import Delivery, Webhook, WebhookWithSecret
 from renum.timing import Timing
 
 __all__ = [
     "Agent",
     "AgentResult",
     "ApiError",
+    "ApiKey",
     "AsyncClient",
+    "Client",
     "Conflict",
     "ConnectionFailed",
     "ConnectionState",
+    "Delivery",
     "Event",
     "EventStream",
     "Execution",
+    "Explanation",
     "FieldError",
     "FileTokenStore",
     "InvalidRequest",
+    "LogLine",
     "MemoryTokenStore",
+    "NewApiKey",
     "NotFound",
     "NotSignedIn",
     "Notification",
+    "Plan",
     "Progress",
     "RenumError",
     "Team",
     "TeamAgent",
     "TeamSummary",
+    "TeamVersion",
     "Timing",
     "TokenStore",
     "Tokens",
     "Unauthorized",
     "UnexpectedAnswer",
     "User",
+    "Webhook",
+    "WebhookWithSecret",
 ]

@@ -1,5 +1,6 @@
 """The client: one object for one server and one user."""
 
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -7,13 +8,17 @@ from renum.conformance import Options, Report, check
 from renum.credentials import MemoryTokenStore, Tokens, TokenStore
 from renum.errors import RenumError
 from renum.events import EventStream, OnState
-from renum.http import Http
-from renum.models import Execution, Health, TokenAnswer, User
+from renum.http import Http, content
+from renum.models import Event, Execution, Health, Ready, ServicesHealth, TokenAnswer, User
 from renum.parse import parse
-from renum.resources import Agents, Executions, Notifications, Teams
+from renum.resources import Agents, ApiKeys, Executions, Notifications, Teams, Webhooks
 from renum.session import Session
+from renum.sse import follow
 from renum.timing import Timing
 from renum.watch import OnEvent, OnSnapshot, Watch
+
+# What a health check answers with when something is away; the body says what.
+_DOWN = frozenset({503})
 
 
 class AsyncClient:
@@ -25,8 +30,9 @@ class AsyncClient:
             run = await renum.teams.execute(team_id, "Launch our new product")
             done = await renum.watch(run.execution_id)
 
-    Tokens are renewed by themselves; `store` keeps them between two uses. Reads are tried a few
-    times when the server cannot be reached; what changes something is sent once.
+    Tokens are renewed by themselves; `store` keeps them between two uses. Reads, and what
+    carries an idempotency key (making and starting), are tried a few times when the server
+    cannot be reached; what else changes something is sent once.
     """
 
     def __init__(
@@ -35,13 +41,17 @@ class AsyncClient:
         *,
         store: TokenStore | None = None,
         access_token: str | None = None,
+        api_key: str | None = None,
         api_prefix: str = "/api/v1",
         timing: Timing | None = None,
     ) -> None:
-        """`access_token` is used as it is, without renewal, and wins over the store."""
+        """
+        `access_token` is used as it is, without renewal, and wins over the store; `api_key` is
+        the same for machines, and wins over both.
+        """
         self._timing = timing or Timing()
-        if access_token is not None:
-            store = MemoryTokenStore(Tokens(access_token=access_token))
+        if (credential := api_key or access_token) is not None:
+            store = MemoryTokenStore(Tokens(access_token=credential))
         self._http = Http(url, api_prefix=api_prefix, timing=self._timing)
         self._session = Session(self._http, store or MemoryTokenStore(), self._timing)
         self._streams: set[EventStream] = set()
@@ -49,6 +59,8 @@ class AsyncClient:
         self.teams = Teams(self._session)
         self.executions = Executions(self._session)
         self.notifications = Notifications(self._session)
+        self.api_keys = ApiKeys(self._session)
+        self.webhooks = Webhooks(self._session)
 
     @property
     def url(self) -> str:
@@ -88,6 +100,27 @@ class AsyncClient:
     async def health(self) -> Health:
         """Whether the server is alive; needs no login."""
         return parse(Health, await self._http.send("GET", "/health"))
+
+    async def ready(self) -> Ready:
+        """Whether the server takes work, and what it lacks where it does not; needs no login."""
+        answer = await self._http.ask("GET", "/health/ready", accepted=_DOWN)
+        return parse(Ready, content(answer))
+
+    async def services(self) -> ServicesHealth:
+        """How the server and what it depends on are, also while it is down; needs no login."""
+        answer = await self._http.ask("GET", "/health/services", accepted=_DOWN)
+        return parse(ServicesHealth, content(answer))
+
+    async def follow(
+        self, after: int | None = None, *, types: Sequence[str] | None = None
+    ) -> AsyncIterator[Event]:
+        """
+        As `events`, over server-sent events: for networks without WebSocket.
+
+        Without `after` from now on; `types` narrows it. Lost connections come back and resume.
+        """
+        async for event in follow(self._session, "events", after=after, types=types):
+            yield event
 
     def events(self, after: int | None = None, *, on_state: OnState | None = None) -> EventStream:
         """Everything that happens to this user, from now on or from after event `after`."""

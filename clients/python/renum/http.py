@@ -58,8 +58,28 @@ class Http:
 
         Raises:
             ApiError: the server answered with a problem.
-            ConnectionFailed: there was no answer; reads were tried several times.
+            ConnectionFailed: there was no answer; what may be repeated was tried several times.
             UnexpectedAnswer: the answer is not a JSON object.
+        """
+        return content(
+            await self.ask(method, path, token=token, params=params, json=json, headers=headers)
+        )
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+        accepted: frozenset[int] = frozenset(),
+    ) -> httpx2.Response:
+        """
+        As `send`, but the whole answer; it is a success, or one of the `accepted` statuses.
+
+        Reads and what carries an Idempotency-Key are tried again; anything else is sent once.
         """
         request = self.connections.build_request(
             method,
@@ -68,10 +88,11 @@ class Http:
             json=json,
             headers={**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})},
         )
-        tries = self._timing.tries if method == "GET" else 1
+        repeatable = method == "GET" or "Idempotency-Key" in request.headers
+        tries = self._timing.tries if repeatable else 1
         for attempt in range(1, tries + 1):
             try:
-                return _content(await self._once(request))
+                return await self._once(request, accepted)
             except (ConnectionFailed, ApiError) as error:
                 delay = self._delay_s(attempt, error)
                 if attempt == tries or delay is None:
@@ -79,25 +100,31 @@ class Http:
             await asyncio.sleep(delay)
         raise AssertionError("unreachable")
 
-    async def _once(self, request: httpx2.Request) -> httpx2.Response:
+    async def _once(self, request: httpx2.Request, accepted: frozenset[int]) -> httpx2.Response:
         try:
-            return await self.connections.send(request)
+            response = await self.connections.send(request)
         except httpx2.TransportError as error:
             raise ConnectionFailed(
                 f"cannot reach {self.url}: {reason(error)}", sent=not isinstance(error, _UNSENT)
             ) from error
+        if not response.is_success and response.status_code not in accepted:
+            raise problem_of(response)
+        return response
 
     def _delay_s(self, attempt: int, error: ConnectionFailed | ApiError) -> float | None:
         """How long to wait before the next try; None: do not try again."""
         cap_s = self._timing.retry_cap_s
         if isinstance(error, ApiError):
-            if error.status != 503 or (error.retry_after_s or 0) > cap_s:
+            # In progress: an earlier try of ours is still being carried out.
+            passing = error.status == 503 or error.code == "idempotency_key_in_progress"
+            if not passing or (error.retry_after_s or 0) > cap_s:
                 return None
             if error.retry_after_s is not None:
                 return error.retry_after_s
         return backoff_s(attempt, base_s=self._timing.retry_base_s, cap_s=cap_s)
 
     async def aclose(self) -> None:
+        """Close every connection."""
         await self.connections.aclose()
 
 
@@ -127,10 +154,9 @@ def reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _content(response: httpx2.Response) -> dict[str, Any]:
+def content(response: httpx2.Response) -> dict[str, Any]:
+    """The JSON object of an answer, empty when it has no body. Raises UnexpectedAnswer."""
     body = _json_object(response)
-    if not response.is_success:
-        raise _problem(response, body)
     if body is None and response.content:
         raise UnexpectedAnswer(f"{response.url} did not answer with JSON: is it a Renum server?")
     return body or {}
@@ -144,11 +170,11 @@ def _json_object(response: httpx2.Response) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def _problem(response: httpx2.Response, body: dict[str, Any] | None) -> ApiError:
+def problem_of(response: httpx2.Response) -> ApiError:
     """The error of an answer, also of one that a proxy made and that is no problem document."""
     return ApiError.from_problem(
         response.status_code,
-        body or {"title": response.reason_phrase},
+        _json_object(response) or {"title": response.reason_phrase},
         request_id=response.headers.get("X-Request-ID"),
         retry_after_s=_seconds(response.headers.get("Retry-After")),
     )

@@ -102,6 +102,44 @@ class TeamPage(Answer):
     pagination: Pagination
 
 
+class TeamVersion(Answer):
+    """A team as it was from one change to the next."""
+
+    version: int
+    name: str
+    description: str | None = None
+    workflow_type: str
+    status: str = "active"
+    agents: list[TeamAgent] = []
+    created_at: datetime | None = None
+
+
+class TeamVersionPage(Answer):
+    versions: list[TeamVersion]
+    pagination: Pagination
+
+
+class PlannedStep(Answer):
+    """One agent's part in a plan: `needs` are the steps that must have ended before."""
+
+    key: str
+    agent_id: str
+    agent_name: str
+    stage: int
+    needs: list[str] = []
+    input_source: str | None = None
+    input: str | None = None
+    input_error: str | None = None
+
+
+class Plan(Answer):
+    """What an execution would do."""
+
+    steps: list[PlannedStep]
+    estimate: dict[str, Any] = {}
+    starts_now: bool = True
+
+
 class Progress(Answer):
     completed_agents: int = 0
     total_agents: int = 0
@@ -119,6 +157,7 @@ class AgentResult(Answer):
     agent_name: str | None = None
     status: str = "pending"
     output: str | None = None
+    output_truncated: bool = False
     error_code: str | None = None
     error_message: str | None = None
     attempts: int | None = None
@@ -129,10 +168,18 @@ class AgentResult(Answer):
 
 
 class LogLine(Answer):
+    seq: int | None = None
     timestamp: datetime | None = None
     level: str = "info"
     message: str = ""
     agent_id: str | None = None
+
+
+class LogPage(Answer):
+    """`next_after` asks for the lines that follow; None at the end."""
+
+    logs: list[LogLine]
+    next_after: int | None = None
 
 
 class Execution(Answer):
@@ -142,6 +189,8 @@ class Execution(Answer):
     team_id: str | None = None
     status: str
     team_name: str | None = None
+    team_version: int | None = None
+    retry_of: str | None = None
     queue_position: int | None = None
     seq: int | None = None
     started_at: datetime | None = None
@@ -162,6 +211,30 @@ class Execution(Answer):
 class ExecutionPage(Answer):
     executions: list[Execution]
     pagination: Pagination
+
+
+class Wait(Answer):
+    """One thing that an execution waits for."""
+
+    waits_for: str
+    detail: str
+    since: datetime | None = None
+    due_at: datetime | None = None
+    key: str | None = None
+    agent_name: str | None = None
+    attempt: int | None = None
+
+
+class Explanation(Answer):
+    """What an execution waits for, and what happens next."""
+
+    status: str
+    summary: str
+    waits: list[Wait] = []
+    next: str = ""
+    next_at: datetime | None = None
+    queue_position: int | None = None
+    deadline_at: datetime | None = None
 
 
 class Cancelled(Answer):
@@ -186,10 +259,29 @@ class NotificationPage(Answer):
     unread_count: int | None = None
 
 
+class MarkedRead(Answer):
+    """How many were unread."""
+
+    marked: int
+
+
 class Health(Answer):
     status: str
     version: str | None = None
     timestamp: datetime | None = None
+
+
+class Ready(Answer):
+    """`ready` or `not_ready`."""
+
+    status: str
+
+
+class ServicesHealth(Answer):
+    """`ok`, `degraded` or `down`; `services` has each thing that the server stands on."""
+
+    status: str
+    services: dict[str, dict[str, Any]] = {}
 
 
 class Event(Answer):

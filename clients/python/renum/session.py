@@ -1,8 +1,8 @@
 """Requests as a signed-in user: tokens are renewed before they end and when refused."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 from renum.credentials import Tokens, TokenStore
 from renum.errors import ApiError, ConnectionFailed, NotSignedIn, Unauthorized
@@ -11,6 +11,8 @@ from renum.models import TokenAnswer
 from renum.parse import parse
 from renum.timing import Timing
 
+T = TypeVar("T")
+
 
 class Session:
     """The one place that knows tokens; refreshes are single-flight."""
@@ -18,7 +20,7 @@ class Session:
     def __init__(self, http: Http, store: TokenStore, timing: Timing) -> None:
         self.http = http
         self._store = store
-        self._timing = timing
+        self.timing = timing
         self._tokens = store.load()
         self._renewal: asyncio.Task[str] | None = None
 
@@ -45,18 +47,30 @@ class Session:
 
         A 401 means that nothing was done, so after a renewal any request may be sent again.
         """
-        token = await self.access_token()
-        try:
+
+        async def once(token: str) -> dict[str, Any]:
             return await self.http.send(
                 method, path, token=token, params=params, json=json, headers=headers
             )
+
+        return await self._with_token(once)
+
+    async def send_for_text(self, path: str) -> str:
+        """The text that a GET answers with; otherwise as `send`."""
+
+        async def once(token: str) -> str:
+            return (await self.http.ask("GET", path, token=token)).text
+
+        return await self._with_token(once)
+
+    async def _with_token(self, once: Callable[[str], Awaitable[T]]) -> T:
+        token = await self.access_token()
+        try:
+            return await once(token)
         except Unauthorized:
             if not self.can_renew:
                 raise
-        token = await self.renew(token)
-        return await self.http.send(
-            method, path, token=token, params=params, json=json, headers=headers
-        )
+        return await once(await self.renew(token))
 
     @property
     def can_renew(self) -> bool:
@@ -73,7 +87,7 @@ class Session:
         tokens = self._tokens
         if tokens is None:
             raise NotSignedIn(f"you are not signed in to {self.http.url}")
-        if not self.can_renew or not tokens.expires_within(self._timing.refresh_margin_s):
+        if not self.can_renew or not tokens.expires_within(self.timing.refresh_margin_s):
             return tokens.access_token
         try:
             return await self.renew(tokens.access_token)
@@ -117,4 +131,4 @@ class Session:
     async def aclose(self) -> None:
         """Let a refresh under way end: its token would be lost."""
         if self._renewal is not None:
-            await asyncio.wait({self._renewal}, timeout=self._timing.read_s)
+            await asyncio.wait({self._renewal}, timeout=self.timing.read_s)

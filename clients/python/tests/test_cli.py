@@ -270,3 +270,33 @@ def test_a_bug_is_told_in_a_sentence(environment: dict[str, str], tmp_path: Path
         env={**broken, "RENUM_DEBUG": "1"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "detail"),
+    [
+        (["teams", "lst", "--json"], "No such command 'lst'"),
+        (["executions", "list", "--limit", "0", "--json"], "Invalid value for '--limit'"),
+        (["--url", "ftp://host", "agents", "--json"], "is not an http or https URL"),
+        (["agents", "--json"], "not signed in"),
+    ],
+)
+def test_every_error_is_json_for_scripts(
+    environment: dict[str, str], arguments: list[str], detail: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "renum", *arguments],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode in {2, 4}
+    assert done.stdout == ""
+    assert detail in json.loads(done.stderr)["error"]["detail"]
+
+
+def test_help_is_help_also_for_scripts(environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "renum", "agents", "--json", "--help"],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage:" in done.stdout

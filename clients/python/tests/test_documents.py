@@ -34,11 +34,24 @@ def test_the_programs_of_the_readme_run(
     assert output in done.stdout
 
 
-def test_the_readme_names_every_command(renum: Renum) -> None:
-    commands = re.findall(r"^  ([a-z]+) +[A-Z]", renum("--help").stdout, re.MULTILINE)
-    assert len(commands) == 8
-    for command in commands:
-        assert f"renum {command}" in README.read_text(encoding="utf-8") or command == "logout"
+def commands_of(renum: Renum, *group: str) -> list[tuple[str, ...]]:
+    """Every command below a group, by its own help."""
+    listed = renum(*group, "--help").stdout.partition("Commands:")[2]
+    names = re.findall(r"^  ([a-z-]+) +[A-Z]", listed, re.MULTILINE)
+    below = [commands_of(renum, *group, name) or [(*group, name)] for name in names]
+    return [command for some in below for command in some]
+
+
+def test_the_readme_names_every_command_and_no_other(renum: Renum) -> None:
+    commands = set(commands_of(renum))
+    groups = {command[0] for command in commands if len(command) > 1}
+    named = set()
+    for row in re.findall(r"^\| (`renum .*?) \| ", README.read_text("utf-8"), re.MULTILINE):
+        spans = [span.split() for span in re.findall(r"`([^`]+)`", row)]
+        group = tuple(word for word in spans[0][1:2] if word in groups)
+        first = spans[0][1 + len(group)]
+        named |= {(*group, name) for name in (first, *(span[0] for span in spans[1:]))}
+    assert named == commands
 
 
 @pytest.mark.parametrize(

@@ -151,15 +151,28 @@ async def test_reads_are_tried_again_after_a_broken_connection(
     assert (await ana.teams.list()).teams == []
 
 
-async def test_a_run_is_never_started_twice_by_itself(
+async def test_every_try_of_a_write_has_the_same_key(
     ana: AsyncClient, server: Server, world: World
 ) -> None:
     team = server.call(world.add_team)
-    world.faults[f"POST /teams/{team['id']}/execute"].append(Fault(broken=True, after=True))
+    world.faults[f"POST /teams/{team['id']}/execute"] += [Fault(broken=True)] * QUICK.tries
     with pytest.raises(ConnectionFailed) as caught:
         await ana.teams.execute(team["id"], "Go")
     assert caught.value.sent is True
-    assert len(world.executions) == 1
+    keys = [headers["idempotency-key"] for headers in world.headers[-QUICK.tries :]]
+    assert len(keys) == QUICK.tries
+    assert len(set(keys)) == 1
+
+
+async def test_a_write_without_a_key_is_sent_once(
+    ana: AsyncClient, server: Server, world: World
+) -> None:
+    team = server.call(world.add_team)
+    path = f"/teams/{team['id']}"
+    world.faults[f"DELETE {path}"].append(Fault(broken=True))
+    with pytest.raises(ConnectionFailed):
+        await ana.teams.delete(team["id"])
+    assert world.count("DELETE", path) == 1
 
 
 async def test_an_absent_server_is_named_after_a_few_tries(nobody: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -26,14 +27,17 @@ PATIENCE_S = 30.0
 class Terminal:
     """A screen of 80 by 24 with the command line in it."""
 
-    def __init__(self, environment: dict[str, str], *arguments: str) -> None:
+    def __init__(
+        self, environment: dict[str, str], *arguments: str, term: str = "xterm-256color"
+    ) -> None:
+        self.written = b""
         self._screen = pyte.Screen(80, 24)
         self._stream = pyte.ByteStream(self._screen)
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.process = subprocess.Popen(
             [sys.executable, "-m", "renum", *arguments],
-            env={**environment, "TERM": "xterm-256color"},
+            env={**environment, "TERM": term},
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
         )  # fmt: skip
         os.close(slave)
@@ -70,6 +74,7 @@ class Terminal:
             data = os.read(self.master, 65536) if ready else b""
         except OSError:  # what Linux says when the other side has closed
             data = b""
+        self.written += data
         self._stream.feed(data)
         return bool(data)
 
@@ -115,6 +120,35 @@ def test_a_run_is_live_and_ends_with_drawn_markdown(
     assert "completed in" in text
     assert "Text of Editor." in text  # drawn: the stars of **Editor** are gone
     assert all(len(line) <= 80 for line in terminal.lines)
+
+
+@pytest.mark.parametrize("colours", [True, False])
+def test_colours_are_for_those_who_want_them(
+    signed_in: Renum, server: Server, world: World, colours: bool,
+    environment: dict[str, str], terminals: list[Terminal],
+) -> None:  # fmt: skip
+    server.call(world.add_team)
+    if colours:
+        del environment["NO_COLOR"]
+    terminal = Terminal(environment, "run", "Marketing Team", "Go")
+    terminals.append(terminal)
+    assert terminal.end() == 0
+    assert "✓ Editor" in "\n".join(terminal.lines)
+    coloured = re.search(rb"\x1b\[(?:\d+;)*(?:3[1-7]|9[0-7]|38;5;\d+)m", terminal.written)
+    assert (coloured is not None) is colours
+
+
+def test_a_dumb_terminal_gets_lines_and_no_commands(
+    signed_in: Renum, server: Server, world: World,
+    environment: dict[str, str], terminals: list[Terminal],
+) -> None:  # fmt: skip
+    server.call(world.add_team)
+    for command in (["run", "Marketing Team", "Go"], ["teams", "list"], ["executions", "list"]):
+        terminal = Terminal(environment, *command, term="dumb")
+        terminals.append(terminal)
+        assert terminal.end() == 0
+        assert b"\x1b" not in terminal.written
+        assert b"Editor: completed after" in terminals[0].written
 
 
 def test_ctrl_c_gives_the_terminal_back(

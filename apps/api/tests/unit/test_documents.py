@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
 from app.api.live.asyncapi import asyncapi
 from app.core.settings import Settings
 from app.domain.errors import RenumError
 from app.main import create_app
 from app.schemas.live import Said
+from app.schemas.team_file import team_file_schema
 from tests.asyncapi import Contract
 
 DOCS = Path(__file__).parents[4] / "docs"
@@ -30,6 +35,22 @@ def test_the_committed_openapi_document_is_true() -> None:
 def test_the_committed_asyncapi_document_is_true() -> None:
     """When this fails: make openapi, and look at the difference as a client would."""
     assert committed("asyncapi.json") == json.loads(json.dumps(asyncapi(SETTINGS)))
+
+
+def test_the_committed_schema_of_team_files_is_true() -> None:
+    """When this fails: make openapi, and look at the difference as an editor would."""
+    assert committed("team.schema.json") == team_file_schema()
+
+
+@pytest.mark.parametrize("example", sorted((DOCS / "examples").glob("*.yaml")))
+def test_the_example_teams_fit_the_schema(example: Path) -> None:
+    validator = Draft202012Validator(committed("team.schema.json"))
+    team = yaml.safe_load(example.read_text())
+    validator.validate(team)
+    both = {**team["agents"][0], "agent_id": "5a4d0001-0000-4000-8000-000000000001"}
+    assert not validator.is_valid({**team, "agents": [both]})
+    assert not validator.is_valid({**team, "agents": [{"role": "leader"}]})
+    assert not validator.is_valid({**team, "nmae": "x"})
 
 
 def test_every_reference_in_the_asyncapi_document_leads_somewhere() -> None:

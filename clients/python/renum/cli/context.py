@@ -26,11 +26,12 @@ class Settings:
     url: str
 
     def client(self) -> AsyncClient:
-        """RENUM_TOKEN wins over what `renum login` has stored."""
+        """RENUM_API_KEY wins over RENUM_TOKEN, and both over what `renum login` has stored."""
         folder = os.environ.get("RENUM_CONFIG_DIR") or platformdirs.user_config_dir("renum")
         return AsyncClient(
             self.url,
             store=FileTokenStore(Path(folder).expanduser(), self.url),
+            api_key=os.environ.get("RENUM_API_KEY") or None,
             access_token=os.environ.get("RENUM_TOKEN") or None,
         )
 

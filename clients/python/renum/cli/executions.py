@@ -7,11 +7,11 @@ import typer
 from renum.cli.context import call
 from renum.cli.exits import print_error
 from renum.cli.lookup import find_team
-from renum.cli.output import Json, console, echo, print_json, print_table
+from renum.cli.output import Json, console, echo, local_time, print_json, print_table
 from renum.cli.results import print_results
 from renum.cli.screen import screen
+from renum.cli.text import one_line
 from renum.client import AsyncClient
-from renum.models import Execution
 from renum.progress import RunProgress
 
 executions = typer.Typer(no_args_is_help=True, help="Runs of your teams.")
@@ -34,7 +34,10 @@ def list_executions(
         if as_json:
             print_json(page)
         elif page.executions:
-            rows = [(_when(e), e.status, e.team_name, e.execution_id) for e in page.executions]
+            rows = [
+                (local_time(e.started_at), e.status, e.team_name, e.execution_id)
+                for e in page.executions
+            ]
             print_table(("STARTED", "STATUS", "TEAM", "ID"), rows)
         else:
             print_error("There are no such runs.")
@@ -74,7 +77,57 @@ def cancel_execution(ctx: typer.Context, execution_id: ExecutionId, as_json: Jso
     call(ctx, work, as_json=as_json)
 
 
-def _when(execution: Execution) -> str:
-    """In the time of this place."""
-    begun = execution.started_at
-    return "" if begun is None else begun.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+@executions.command("logs")
+def show_logs(
+    ctx: typer.Context,
+    execution_id: ExecutionId,
+    after: Annotated[int, typer.Option(min=0, help="Only lines after this number.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Print the log of a run, oldest line first."""
+
+    async def work(client: AsyncClient) -> None:
+        lines = [line async for line in client.executions.all_logs(execution_id, after=after)]
+        if as_json:
+            print_json({"logs": lines})
+            return
+        for line in lines:
+            echo(f"{local_time(line.timestamp)}  {line.level:<7}  {one_line(line.message)}")
+
+    call(ctx, work, as_json=as_json)
+
+
+@executions.command("explain")
+def explain_execution(ctx: typer.Context, execution_id: ExecutionId, as_json: Json = False) -> None:
+    """Say what a run waits for, and what happens next."""
+
+    async def work(client: AsyncClient) -> None:
+        told = await client.executions.explain(execution_id)
+        if as_json:
+            print_json(told)
+            return
+        echo(f"{told.status}: {one_line(told.summary)}")
+        for wait in told.waits:
+            who = f"{one_line(wait.agent_name)}: " if wait.agent_name else ""
+            since = f" (since {local_time(wait.since)})" if wait.since else ""
+            echo(f"  {who}{one_line(wait.detail)}{since}")
+        if told.next:
+            when = f" ({local_time(told.next_at)})" if told.next_at else ""
+            echo(f"Next: {one_line(told.next)}{when}")
+
+    call(ctx, work, as_json=as_json)
+
+
+@executions.command("retry")
+def retry_execution(ctx: typer.Context, execution_id: ExecutionId, as_json: Json = False) -> None:
+    """Run again what a failed or cancelled run did not finish, as a new run."""
+
+    async def work(client: AsyncClient) -> None:
+        execution = await client.executions.retry(execution_id)
+        if as_json:
+            print_json(execution)
+            return
+        echo(execution.execution_id)
+        print_error(f"  Watch it:  renum watch {execution.execution_id}")
+
+    call(ctx, work, as_json=as_json)

@@ -1,6 +1,7 @@
 """How the command ends: its exit code is part of its interface."""
 
 import json
+import os
 import sys
 from enum import IntEnum
 
@@ -20,7 +21,7 @@ class Exit(IntEnum):
 
 
 HELP = """Exit codes: 0 completed, 1 failed, 2 usage or bad input, 3 cancelled,
-4 not signed in, 5 server unreachable, 130 interrupted."""
+4 not signed in or not allowed, 5 server unreachable, 70 a bug, 130 interrupted."""
 
 _BY_STATUS = {401: Exit.AUTH, 403: Exit.AUTH, 404: Exit.USAGE, 413: Exit.USAGE, 422: Exit.USAGE}
 
@@ -64,7 +65,14 @@ def report(error: RenumError | BadInput, *, as_json: bool) -> None:
     if isinstance(error, ConnectionFailed) and error.sent:
         print_error("  The request may have been carried out: look before you send it again.")
     if exit_of(error) is Exit.AUTH and not _is_about_password(error):
-        print_error("  Sign in with: renum login")
+        print_error(f"  {_how_to_be_let_in()}")
+
+
+def _how_to_be_let_in() -> str:
+    for name in ("RENUM_API_KEY", "RENUM_TOKEN"):
+        if os.environ.get(name):
+            return f"{name} is not, or no longer, valid: set another, or unset it to use a login."
+    return "Sign in with: renum login"
 
 
 def print_error(line: str) -> None:

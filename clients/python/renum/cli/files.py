@@ -23,31 +23,63 @@ def read_text(source: str) -> str:
         raise BadInput(f"{source} is not UTF-8 text") from error
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML that stays JSON: what looks like a date is text."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  as the base class has it
+        first: [(tag, pattern) for tag, pattern in pairs if not tag.endswith(":timestamp")]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 def read_team(source: str) -> dict[str, Any]:
+    """The one team of a file; otherwise as `read_teams`."""
+    teams = read_teams(source)
+    if len(teams) != 1:
+        raise BadInput(f"{source} holds {len(teams)} teams: `renum teams apply` takes several")
+    return teams[0]
+
+
+def read_teams(source: str) -> list[dict[str, Any]]:
     """
-    A team from YAML or JSON, ready for the API but for agents that are given by name.
+    Teams from YAML (one or more documents) or JSON (a team or a list of them), ready for the
+    API but for agents that are given by name.
 
     `order` is by default the place in the list. Everything else is the server's to check.
     """
-    team = _parsed(source)
+    return parse_teams(read_text(source), source)
+
+
+def parse_teams(text: str, source: str) -> list[dict[str, Any]]:
+    """As `read_teams`, from text; `source` is what errors call it."""
+    try:
+        # JSON may hold tabs, which YAML refuses.
+        if text.lstrip().startswith(("{", "[")):
+            loaded = json.loads(text)
+            documents = loaded if isinstance(loaded, list) else [loaded]
+        else:
+            documents = [one for one in yaml.load_all(text, _Loader) if one is not None]
+    except yaml.YAMLError as error:
+        raise BadInput(f"{source} is not YAML: {error}") from error
+    except ValueError as error:
+        raise BadInput(f"{source} is not JSON: {error}") from error
+    if not documents:
+        raise BadInput(f"{source} must hold a team: name, workflow_type, agents")
+    return [_team(document, source) for document in documents]
+
+
+def _team(team: object, source: str) -> dict[str, Any]:
+    if not isinstance(team, dict):
+        raise BadInput(f"{source} must hold a team: name, workflow_type, agents")
     agents = team.get("agents")
     if not isinstance(agents, list) or not all(isinstance(agent, dict) for agent in agents):
         raise BadInput(f"{source}: `agents` must be a list of agents, each with its fields")
     return {**team, "agents": [{"order": n, **agent} for n, agent in enumerate(agents, 1)]}
 
 
-def _parsed(source: str) -> dict[str, Any]:
-    text = read_text(source)
-    try:
-        # JSON may hold tabs, which YAML refuses.
-        team = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise BadInput(f"{source} is not YAML: {error}") from error
-    except ValueError as error:
-        raise BadInput(f"{source} is not JSON: {error}") from error
-    if not isinstance(team, dict):
-        raise BadInput(f"{source} must hold a team: name, workflow_type, agents")
-    return team
+def write_teams(teams: Sequence[dict[str, Any]]) -> str:
+    """YAML, one document each; `read_teams` reads it back."""
+    return yaml.safe_dump_all(teams, allow_unicode=True, sort_keys=False, width=88)
 
 
 def read_context(pairs: Sequence[str], source: str | None) -> dict[str, Any] | None:

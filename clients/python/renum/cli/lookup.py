@@ -19,7 +19,7 @@ async def find_team(client: AsyncClient, given: str) -> Team:
     Raises:
         BadInput: there is none, or several have the name; the message lists what there is.
     """
-    if _is_id(given):
+    if is_id(given):
         try:
             return await client.teams.get(given)
         except NotFound:
@@ -78,7 +78,8 @@ def _suggestion(given: str, names: Iterable[str]) -> str:
     return "; there are none yet"
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Whether it is written as a UUID."""
     try:
         UUID(text)
     except ValueError:

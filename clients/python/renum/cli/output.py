@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -41,6 +42,11 @@ def _as_it_came(model: object) -> object:
     if not isinstance(model, BaseModel):
         raise TypeError(f"{type(model).__name__} is not JSON")
     return model.model_dump(mode="json", exclude_unset=True)
+
+
+def local_time(moment: datetime | None) -> str:
+    """In the time of this place; empty for None."""
+    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def print_table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

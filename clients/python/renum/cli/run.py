@@ -33,6 +33,10 @@ def run(
     timeout_minutes: Annotated[int | None, typer.Option(min=1, max=1440)] = None,
     parallel_limit: Annotated[int | None, typer.Option(min=1, max=50)] = None,
     no_retry: Annotated[bool, typer.Option("--no-retry", help="One attempt per agent.")] = False,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(help="The same command with the same key starts one run, within a day."),
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start it, and do not wait.")] = False,
     as_json: Json = False,
     events: Events = False,
@@ -60,6 +64,7 @@ def run(
             timeout_minutes=timeout_minutes,
             parallel_limit=parallel_limit,
             retry_failed=False if no_retry else None,
+            idempotency_key=idempotency_key,
         )
         watching.execution_id = started.execution_id
         return started if detach else await watching.follow(client, found)

@@ -36,7 +36,8 @@ def view_for(progress: RunProgress, *, as_json: bool, events: bool) -> View:
     if as_json:
         return SilentView()
     out = console()
-    return LiveView(progress, out) if out.is_terminal else PlainView(progress)
+    moves = out.is_terminal and not out.is_dumb_terminal
+    return LiveView(progress, out) if moves else PlainView(progress)
 
 
 class SilentView:
