@@ -12,7 +12,7 @@ WORKERS ?= 2
 export PROMPT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test chaos fuzz check format lock openapi clean
+.PHONY: help demo run test chaos fuzz check format lock openapi docs clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -61,6 +61,9 @@ openapi: $(READY) ## Write docs/openapi.json and docs/asyncapi.json anew
 	@$(BIN)/renum-api openapi > docs/openapi.json
 	@$(BIN)/renum-api asyncapi > docs/asyncapi.json
 
+docs: $(READY) ## Build the site of docs/ into site/
+	@$(BIN)/mkdocs build --quiet
+
 lock: $(READY) ## Compile the requirement files anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		requirements/uv.in -o requirements/uv.txt
@@ -74,5 +77,5 @@ lock: $(READY) ## Compile the requirement files anew
 
 clean: ## Remove everything that was built, installed or stored here
 	@test ! -x $(BIN)/renum-api || $(BIN)/renum-api stop
-	@rm -rf $(VENV) $(OFFICIAL) .renum .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(OFFICIAL) .renum site .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
