@@ -3,7 +3,7 @@ The code blocks of our documents, and what is to be done with each.
 
 A block is run, unless comments before it say otherwise:
 
-    <!-- is: Schema -->        JSON that keeps to this schema of openapi.json (or asyncapi.json)
+    <!-- is: Schema -->        JSON that keeps to this schema of openapi.json, or is this message
     <!-- file: name -->        is first stored under this name, for the blocks of its page
     <!-- run with: code -->    is run with this line of code after it
     <!-- not run: reason -->   cannot be run here, and why
