@@ -12,7 +12,7 @@ WORKERS ?= 2
 export PROMPT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test chaos fuzz audit check format lock openapi client clean
+.PHONY: help demo run test chaos fuzz audit check format lock openapi client docs clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -70,6 +70,9 @@ client: $(READY) ## Write the blocking client's resources anew, from the async o
 	@$(BIN)/python scripts/blocking_client.py > .blocking_resources.py
 	@mv .blocking_resources.py clients/python/renum/blocking_resources.py
 
+docs: $(READY) ## Build the site of docs/ into site/
+	@$(BIN)/mkdocs build --quiet
+
 lock: $(READY) ## Compile the requirement files anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		requirements/uv.in -o requirements/uv.txt
@@ -88,5 +91,5 @@ lock: $(READY) ## Compile the requirement files anew
 
 clean: ## Remove everything that was built, installed or stored here
 	@test ! -x $(BIN)/renum-api || $(BIN)/renum-api stop
-	@rm -rf $(VENV) $(OFFICIAL) .renum .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(OFFICIAL) .renum site .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

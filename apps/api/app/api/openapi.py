@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from app.api.errors import PROBLEM_JSON, documented_response, example
+from app.api.examples import add_example
 from app.api.kinds import BodyTooLarge, InternalError, MalformedJson, status_of
 from app.api.links import add_links
 from app.domain.api_keys import InsufficientScope
@@ -52,6 +53,9 @@ def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _complete(operation: dict[str, Any]) -> None:
+    summary = operation["operationId"].replace("_", " ").capitalize()
+    operation["summary"] = summary.replace("api key", "API key")
+    add_example(operation)
     for parameter in operation.get("parameters", ()):
         parameter["schema"] = _sendable(parameter["schema"])
     responses = operation["responses"]
