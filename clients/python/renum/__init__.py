@@ -42,6 +42,7 @@ from renum.models import (
     TeamAgent,
     TeamSummary,
     TeamVersion,
+    Timeline,
     User,
 )
 from renum.resources.api_keys import ApiKey, NewApiKey
@@ -79,6 +80,7 @@ __all__ = [
     "TeamAgent",
     "TeamSummary",
     "TeamVersion",
+    "Timeline",
     "Timing",
     "TokenStore",
     "Tokens",

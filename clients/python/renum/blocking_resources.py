@@ -29,6 +29,7 @@ from renum.models import (
     TeamSummary,
     TeamVersion,
     TeamVersionPage,
+    Timeline,
 )
 from renum.resources.api_keys import ApiKey, ApiKeyPage, NewApiKey
 from renum.resources.webhooks import (
@@ -148,6 +149,10 @@ class Executions:
     def explain(self, execution_id: str) -> Explanation:
         """What it waits for, and what happens next."""
         return self._loop.run(self._there.explain(execution_id))
+
+    def timeline(self, execution_id: str) -> Timeline:
+        """Where its time went, attempt by attempt."""
+        return self._loop.run(self._there.timeline(execution_id))
 
     def result_text(
         self, execution_id: str, key: str, field: Literal["input", "output"] = "output"

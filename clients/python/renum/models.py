@@ -237,6 +237,47 @@ class Explanation(Answer):
     deadline_at: datetime | None = None
 
 
+class Span(Answer):
+    """A stretch of an agent's time: `queued`, `waiting`, `running` or `backoff`."""
+
+    state: str
+    attempt: int
+    started_at: datetime
+    ended_at: datetime | None = None
+    duration_ms: int = 0
+    code: str | None = None
+
+
+class AgentTimeline(Answer):
+    """One agent's part of a timeline."""
+
+    key: str
+    agent_name: str = ""
+    status: str
+    attempts: int = 0
+    recorded: bool = True
+    waited_for: str | None = None
+    spans: list[Span] = []
+    queued_ms: int = 0
+    waiting_ms: int = 0
+    running_ms: int = 0
+    backoff_ms: int = 0
+
+
+class Timeline(Answer):
+    """An execution over time; `critical_path` names the agents that made it as long as it was."""
+
+    execution_id: str
+    status: str
+    as_of: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    queued_ms: int = 0
+    duration_ms: int = 0
+    agents: list[AgentTimeline] = []
+    critical_path: list[str] = []
+
+
 class Cancelled(Answer):
     execution_id: str
     status: str

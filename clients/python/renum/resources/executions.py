@@ -12,6 +12,7 @@ from renum.models import (
     Explanation,
     LogLine,
     LogPage,
+    Timeline,
 )
 from renum.resources.base import LARGEST_PAGE, Resource, keyed, pages, part
 from renum.sse import follow
@@ -77,6 +78,10 @@ class Executions(Resource):
     async def explain(self, execution_id: str) -> Explanation:
         """What it waits for, and what happens next."""
         return await self._ask(Explanation, "GET", f"executions/{part(execution_id)}/explain")
+
+    async def timeline(self, execution_id: str) -> Timeline:
+        """Where its time went, attempt by attempt."""
+        return await self._ask(Timeline, "GET", f"executions/{part(execution_id)}/timeline")
 
     async def result_text(
         self, execution_id: str, key: str, field: Literal["input", "output"] = "output"

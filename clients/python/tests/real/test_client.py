@@ -102,6 +102,9 @@ def _executions(renum: Client, team_id: str) -> None:
     assert lines == sorted(set(lines))
     assert len(lines) > 2
     assert renum.executions.explain(run.execution_id).status == "completed"
+    timeline = renum.executions.timeline(run.execution_id)
+    assert timeline.critical_path
+    assert [s.state for a in timeline.agents for s in a.spans if s.state == "running"]
     hour = timedelta(hours=1)
     now = datetime.now(UTC)
     listed = renum.executions.list(team_id=team_id, created_after=now - hour)
