@@ -23,7 +23,7 @@ from renum_sandbox import constants
 _BIN = Path(sys.executable).parent
 RENUM_API = str(_BIN / "renum-api")
 _READY_S = 60.0
-_INHERITED = ("PATH", "HOME", "COVERAGE_PROCESS_CONFIG")
+_INHERITED = ("PATH", "HOME")
 
 
 class Process:

@@ -136,7 +136,9 @@ async def test_with_an_account_each_users_do_not_wait_for_each_other(stage: Stag
         drivers = [asyncio.create_task(world.engine.drive(e.id)) for e in executions]
         for execution in executions:
             await in_line(world, execution)
-        assert stage.runtime.at_once == 3
+        async with asyncio.timeout(10):
+            while stage.runtime.at_once < 3:
+                await asyncio.sleep(0.01)
         for _ in range(6):
             stage.runtime.permits.release()
         await asyncio.gather(*drivers)
