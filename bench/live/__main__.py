@@ -19,7 +19,7 @@ import uvloop
 
 from bench.live import scenarios
 from bench.live.servers import Bare, Ours
-from bench.live.table import Table
+from bench.table import Table
 from bench.stack import running_stack
 
 SECRET = "a shared secret of at least 32 bytes"
@@ -43,7 +43,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     few = min(1_000, asked.sockets)
     only = asked.only or ["idle", "event", "owner", "overload"]
-    table = Table()
+    table = Table(["bare", "Renum"])
     with running_stack(apis=1, workers=0, settings={**_SETTINGS, "REDIS_URL": ""}) as stack:
         bare, ours = Bare(stack), Ours(stack, SECRET)
         for _ in range(asked.rounds):

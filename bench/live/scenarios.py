@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from bench.live.servers import Ours, Publisher, Server, Usage
 from bench.live.sockets import Socket, Tally, connect
-from bench.live.table import Table
+from bench.table import Table
 
 #: Connections that are opened at once.
 _AT_ONCE = 100

@@ -1,0 +1,53 @@
+"""
+An agent service that does nothing but take time: `uvicorn bench.agents:app`.
+
+`POST /agents/{id}/execute?ms=50` waits and answers about 1 KB of text; `GET /agents` lists 20
+agents. Plain ASGI, so that it costs as little as it can beside what is measured.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+_Message = MutableMapping[str, Any]
+
+_OUTPUT = json.dumps({"output": "A slogan for the product. " * 40}).encode()
+_AGENTS = json.dumps(
+    {
+        "agents": [
+            {
+                "agent_id": f"5a4d0001-0000-4000-8000-{i:012d}",
+                "name": f"Agent {i}",
+                "description": "Writes what marketing needs",
+                "category": "marketing",
+                "capabilities": ["text_generation", "image_analysis"],
+                "available": True,
+            }
+            for i in range(20)
+        ],
+        "pagination": {"page": 1, "limit": 100, "total": 20, "pages": 1},
+    }
+).encode()
+
+
+async def app(
+    scope: _Message,
+    receive: Callable[[], Awaitable[_Message]],
+    send: Callable[[_Message], Awaitable[None]],
+) -> None:
+    if scope["type"] == "lifespan":
+        return
+    body = _AGENTS
+    if scope["method"] == "POST":
+        while (await receive()).get("more_body"):
+            pass
+        body = _OUTPUT
+        if ms := float(scope["query_string"].removeprefix(b"ms=") or 0):
+            await asyncio.sleep(ms / 1000)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
