@@ -19,8 +19,8 @@ import uvloop
 
 from bench.live import scenarios
 from bench.live.servers import Bare, Ours
-from bench.table import Table
 from bench.stack import running_stack
+from bench.table import Table
 
 SECRET = "a shared secret of at least 32 bytes"
 _SETTINGS = {

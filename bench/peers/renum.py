@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import cycle
-from pathlib import Path
 from tempfile import mkdtemp
 from uuid import UUID, uuid4
 

@@ -78,5 +78,5 @@ class World:
         return await self.report(execution)
 
     async def report(self, execution: Execution) -> ExecutionReport:
-        async with self.db.reading() as tx:
+        async with self.db.autocommit() as tx:
             return await tx.reports.report(execution.id, user_id=execution.user_id)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from app.domain.events import ExecutionLog
-from app.domain.execution import ExecutionConfig
+from app.domain.execution import Execution, ExecutionConfig
 from app.domain.progress import ExecutionStatus, Progress
 from app.domain.results import AgentResult
 
@@ -48,6 +48,35 @@ class ExecutionReport(ExecutionSummary):
     seq: int
 
 
+def first_report(execution: Execution, *, queue_position: int | None) -> ExecutionReport:
+    """An execution that was just made, and is not stored yet, as it is going to be read."""
+    return ExecutionReport(
+        id=execution.id,
+        team_id=execution.team_id,
+        team_name=execution.team_name,
+        team_version=execution.team_version,
+        status=execution.status,
+        progress=execution.progress,
+        created_at=execution.created_at,
+        started_at=execution.started_at,
+        completed_at=execution.completed_at,
+        cancelled_at=execution.cancelled_at,
+        deadline_at=execution.deadline_at,
+        estimated_completion=execution.estimated_completion,
+        retry_of=execution.retry_of,
+        error_code=execution.error_code,
+        error_message=execution.error_message,
+        queue_position=queue_position,
+        prompt=execution.prompt,
+        context=execution.context,
+        config=execution.config,
+        results=tuple(execution.results.values()),
+        logs=tuple(e for e in execution.journal.events if isinstance(e, ExecutionLog)),
+        logs_truncated=False,
+        seq=execution.seq,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventSpan:
     """Where an execution begins and ends in its user's event log."""
@@ -76,6 +105,16 @@ class History:
     samples: int
     p50_s: float | None
     p90_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What a user has going on, and how long a team's completed runs took (median, seconds; None
+    without any)."""
+
+    running: int
+    queued: int
+    typical_s: float | None
 
 
 class JobState(StrEnum):

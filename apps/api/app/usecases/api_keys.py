@@ -46,13 +46,13 @@ async def create_api_key(
 
 async def list_api_keys(db: Database, page: Page, *, user_id: UUID) -> Paged[ApiKey]:
     """Newest first, also those that hold no longer."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         return await tx.api_keys.page(page, user_id=user_id)
 
 
 async def delete_api_key(db: Database, key_id: UUID, *, user_id: UUID) -> None:
     """It opens nothing from here on. Raises ApiKeyNotFound."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         await tx.api_keys.delete(key_id, user_id=user_id)
 
 
@@ -68,7 +68,7 @@ class TokensAndKeys:
         if not token.startswith(MARK):
             return await self._tokens.verify(token)
         now = self._clock()
-        async with self._db.reading() as tx:
+        async with self._db.autocommit() as tx:
             key = await tx.api_keys.find(KeySecret(token).hash)
             if key is None or not key.holds_at(now):
                 raise InvalidToken("The API key does not hold: it is unknown, deleted or expired.")

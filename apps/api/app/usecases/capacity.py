@@ -87,7 +87,7 @@ class SunaCapacity:
 
     async def _next_in_line(self) -> set[UUID]:
         try:
-            async with self._db.reading() as tx:
+            async with self._db.autocommit() as tx:
                 return await tx.capacity.next_in_line(self._suna)
         except DatabaseUnavailable as error:
             logger.warning("cannot look who is next in line: %s", error)

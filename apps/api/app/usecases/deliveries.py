@@ -45,7 +45,7 @@ class Deliveries:
         It may reach the endpoint twice, when this process dies between its answer and the commit:
         its id is how a receiver tells. Raises DatabaseUnavailable.
         """
-        async with self._db.reading() as tx:
+        async with self._db.autocommit() as tx:
             found = await tx.webhooks.pending(webhook_id, delivery_id)
         if found is None:
             return
@@ -69,7 +69,7 @@ class Deliveries:
 
     async def repair(self) -> None:
         """Make jobs for deliveries whose job was lost."""
-        async with self._db.reading() as tx:
+        async with self._db.autocommit() as tx:
             lost = await tx.jobs.redeliver_lost(before=self._clock() - _LOST_AFTER)
         if lost:
             logger.error("repaired %d webhook deliveries that had no job", lost)
@@ -129,7 +129,7 @@ class Deliveries:
         await tx.events.append(webhook.user_id, [NewNotification.of(told)])
 
     async def _later(self, delivery: Delivery) -> None:
-        async with self._db.reading() as tx:
+        async with self._db.autocommit() as tx:
             await tx.jobs.deliver(replace(delivery, next_attempt_at=self._clock() + _LATER))
 
     async def _give_up(self, delivery: Delivery) -> None:

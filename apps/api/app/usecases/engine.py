@@ -106,7 +106,7 @@ class Engine:
                 await self._give_up(current, _TIMEOUT)
 
     async def _claim(self, execution_id: UUID) -> Execution | None:
-        async with self.db.transaction() as tx:
+        async with self.db.autocommit() as tx:
             return await tx.executions.claim(execution_id)
 
     async def _give_up(self, execution: Execution, failure: Failure) -> None:
@@ -114,8 +114,9 @@ class Engine:
         await self.save(execution)
 
     async def save(self, execution: Execution) -> None:
-        """One transaction, usually one round trip."""
-        async with self.db.transaction() as tx:
+        """One transaction; of one statement, unless more follows from it."""
+        alone = not (execution.status.is_final or execution.needs_remote_stop())
+        async with self.db.autocommit() if alone else self.db.transaction() as tx:
             await store(tx, execution, self.limits, now=self.clock())
 
 
@@ -203,7 +204,7 @@ class _Drive:
     async def _recall(self, keys: Sequence[str]) -> None:
         """Have outputs at hand that are too long for their rows."""
         if keys:
-            async with self._engine.db.reading() as tx:
+            async with self._engine.db.autocommit() as tx:
                 texts = await tx.executions.texts(self._execution.id, TextField.OUTPUT, keys)
             self._execution.recall(texts)
 
@@ -311,13 +312,13 @@ class _Drive:
         """
         began = result.attempt_at or self._engine.clock()
         if (self._engine.clock() - began).total_seconds() > _SURELY_OURS_S:
-            async with self._engine.db.reading() as tx:
+            async with self._engine.db.autocommit() as tx:
                 await tx.executions.require_fence(self._execution)
 
     async def _attach(self, result: AgentResult, run: RunRef) -> Attachment:
         # First in memory, so that it is not forgotten when the agent's time ends right now.
         self._execution.attach(result.key, run)
-        async with self._engine.db.reading() as tx:
+        async with self._engine.db.autocommit() as tx:
             attachment = await tx.executions.attach(self._execution.id, result, run)
         if attachment is not Attachment.OURS:
             self._execution.attach(result.key, None)

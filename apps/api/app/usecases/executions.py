@@ -1,7 +1,6 @@
 """Executions as a person starts, watches and cancels them; the engine does the rest."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +9,14 @@ from app.domain.events import ExecutionLog
 from app.domain.execution import Execution, ExecutionConfig, TraceContext
 from app.domain.execution_errors import TooManyExecutions
 from app.domain.explain import Explanation, explain
-from app.domain.reports import ExecutionFilters, ExecutionReport, ExecutionSummary
+from app.domain.progress import ExecutionStatus
+from app.domain.reports import (
+    ExecutionFilters,
+    ExecutionReport,
+    ExecutionSummary,
+    Load,
+    first_report,
+)
 from app.domain.results import AgentResult
 from app.domain.teams import Team, TeamNotActive, TeamStatus
 from app.domain.templates import Examine
@@ -47,7 +53,7 @@ async def execute_team(
         await idempotent.begin(tx)
         await tx.events.lock(user_id)
         team = await _active_team(tx, team_id, user_id=user_id)
-        admission = await _admit(tx, team_id, user_id=user_id, limits=limits)
+        load = await _admit(tx, team_id, user_id=user_id, limits=limits)
         execution = Execution.create(
             team,
             compile_plan(team.workflow_type, team.agents, examine),
@@ -55,12 +61,12 @@ async def execute_team(
             prompt=prompt,
             context=context,
             config=config,
-            queued=admission.queued,
-            typical_s=admission.typical_s,
+            queued=_must_wait(load, limits),
+            typical_s=load.typical_s,
             now=now,
             trace_context=trace_context,
         )
-        report = await _begin(tx, execution, admission)
+        report = await _begin(tx, execution, load)
         await idempotent.keep(tx, report)
         return report
 
@@ -90,24 +96,17 @@ async def retry_execution(
         await _active_team(tx, earlier.team_id, user_id=user_id)
         asked = earlier.inputs.missing_for_conditions()
         earlier.recall(await tx.executions.texts(execution_id, TextField.OUTPUT, asked))
-        admission = await _admit(tx, earlier.team_id, user_id=user_id, limits=limits)
+        load = await _admit(tx, earlier.team_id, user_id=user_id, limits=limits)
         execution = earlier.again(
             id=new_id(),
-            queued=admission.queued,
-            typical_s=admission.typical_s,
+            queued=_must_wait(load, limits),
+            typical_s=load.typical_s,
             now=now,
             trace_context=trace_context,
         )
-        report = await _begin(tx, execution, admission)
+        report = await _begin(tx, execution, load)
         await idempotent.keep(tx, report)
         return report
-
-
-@dataclass(frozen=True, slots=True)
-class _Admission:
-    running: int
-    queued: bool
-    typical_s: float | None
 
 
 async def _active_team(tx: Transaction, team_id: UUID, *, user_id: UUID) -> Team:
@@ -117,21 +116,26 @@ async def _active_team(tx: Transaction, team_id: UUID, *, user_id: UUID) -> Team
     return team
 
 
-async def _admit(tx: Transaction, team_id: UUID, *, user_id: UUID, limits: Limits) -> _Admission:
-    """Whether another execution may run now or has to wait; call it with the user's lock."""
-    running, queued = await tx.executions.unfinished(user_id)
-    must_wait = running >= limits.running or queued > 0
-    if must_wait and queued >= limits.queued:
-        raise TooManyExecutions(queued)
-    history = await tx.reports.history(team_id)
-    return _Admission(running, must_wait, history.p50_s)
+async def _admit(tx: Transaction, team_id: UUID, *, user_id: UUID, limits: Limits) -> Load:
+    """What goes on already, if there is room for another execution, to run or to wait; call it
+    with the user's lock."""
+    load = await tx.reports.load(team_id, user_id=user_id)
+    if _must_wait(load, limits) and load.queued >= limits.queued:
+        raise TooManyExecutions(load.queued)
+    return load
 
 
-async def _begin(tx: Transaction, execution: Execution, admission: _Admission) -> ExecutionReport:
+def _must_wait(load: Load, limits: Limits) -> bool:
+    return load.running >= limits.running or load.queued > 0
+
+
+async def _begin(tx: Transaction, execution: Execution, load: Load) -> ExecutionReport:
+    queued = execution.status is ExecutionStatus.PENDING
+    report = first_report(execution, queue_position=load.queued + 1 if queued else None)
     await tx.executions.add(execution)
-    if not admission.queued:
-        await tx.jobs.drive(execution.id, behind=admission.running)
-    return await tx.reports.report(execution.id, user_id=execution.user_id)
+    if not queued:
+        await tx.jobs.drive(execution.id, behind=load.running)
+    return report
 
 
 async def open_text(
@@ -145,7 +149,7 @@ async def open_text(
     """
 
     async def piece(offset: int) -> bytes:
-        async with db.reading() as tx:
+        async with db.autocommit() as tx:
             return await tx.reports.text_piece(
                 execution_id, key, field, user_id=user_id, offset=offset
             )
@@ -164,7 +168,7 @@ async def explain_execution(
     db: Database, limits: Limits, execution_id: UUID, *, user_id: UUID
 ) -> Explanation:
     """What it waits for, and what happens next. Raises ExecutionNotFound."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         # In this order: an execution that ends in between has ended, and needs no job.
         job = await tx.jobs.state(execution_id)
         report = await tx.reports.report(execution_id, user_id=user_id)
@@ -175,13 +179,13 @@ async def execution_timeline(
     db: Database, execution_id: UUID, *, user_id: UUID, now: datetime
 ) -> Timeline:
     """Where its time went so far. Raises ExecutionNotFound."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         return timeline(await tx.reports.recorded(execution_id, user_id=user_id), now)
 
 
 async def get_execution(db: Database, execution_id: UUID, *, user_id: UUID) -> ExecutionReport:
     """Raises ExecutionNotFound."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         return await tx.reports.report(execution_id, user_id=user_id)
 
 
@@ -189,7 +193,7 @@ async def list_executions(
     db: Database, page: Page, *, user_id: UUID, filters: ExecutionFilters
 ) -> Paged[ExecutionSummary]:
     """The user's executions, newest first."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         return await tx.reports.page(page, user_id=user_id, filters=filters)
 
 
@@ -197,7 +201,7 @@ async def execution_logs(
     db: Database, execution_id: UUID, *, user_id: UUID, after: int, limit: int
 ) -> list[ExecutionLog]:
     """Raises ExecutionNotFound, LogsExpired."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         return await tx.reports.logs(execution_id, user_id=user_id, after=after, limit=limit)
 
 
@@ -228,7 +232,7 @@ async def whole_input(db: Database, execution_id: UUID, result: AgentResult) -> 
     """What an agent was given, also when its row holds only the beginning."""
     if not result.input_truncated:
         return result.input or ""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         texts = await tx.executions.texts(execution_id, TextField.INPUT, [result.key])
     return texts[result.key]
 

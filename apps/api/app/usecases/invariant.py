@@ -31,7 +31,7 @@ class EngineState:
 
 async def engine_state(db: Database, limits: Limits) -> EngineState:
     """Raises DatabaseUnavailable."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         stuck = await tx.jobs.stuck(running_limit=limits.running)
         repairs = await tx.jobs.repairs()
         backlogs = await tx.jobs.backlogs()
@@ -43,7 +43,7 @@ async def engine_state(db: Database, limits: Limits) -> EngineState:
 
 async def repair_stuck(db: Database, limits: Limits, *, now: datetime) -> int:
     """Set in motion whatever stands still. Returns how many executions that were."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         found = await tx.jobs.stuck(running_limit=limits.running)
     repaired = 0
     for stuck in found:

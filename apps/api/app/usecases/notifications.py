@@ -11,17 +11,17 @@ async def list_notifications(
     db: Database, page: Page, *, user_id: UUID, unread_only: bool
 ) -> tuple[Paged[Notification], int]:
     """The user's notifications, newest first, and how many are unread in all."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         return await tx.notifications.page(page, user_id=user_id, unread_only=unread_only)
 
 
 async def mark_read(db: Database, notification_id: UUID, *, user_id: UUID) -> Notification:
     """Reading twice is fine. Raises NotificationNotFound."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         return await tx.notifications.mark_read(notification_id, user_id=user_id)
 
 
 async def mark_all_read(db: Database, *, user_id: UUID) -> int:
     """How many were unread."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         return await tx.notifications.mark_all_read(user_id)

@@ -31,7 +31,7 @@ async def plan_team(
     config: ExecutionConfig,
 ) -> TeamPlan:
     """What `execute_team` would run now. Raises TeamNotFound."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         team = await tx.teams.get(team_id, user_id=user_id)
         history = await tx.reports.history(team_id)
         running, queued = await tx.executions.unfinished(user_id)
@@ -59,7 +59,7 @@ async def validate_team(
     """The plan of a team that is not saved. Raises exactly what `create_team` does."""
     assembled = await assemble(directory, new_id, agents)
     plan = compile_plan(workflow_type, assembled, templates.examine)
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         running, queued = await tx.executions.unfinished(user_id)
     return TeamPlan(
         steps=await _steps(templates, plan, PROMPT, {}, user_id=user_id, limit_s=limits.preview_s),

@@ -31,6 +31,7 @@ from app.domain.reports import (
     ExecutionSummary,
     History,
     JobState,
+    Load,
     Stuck,
 )
 from app.domain.results import AgentResult, Attachment, RemoteStop
@@ -321,6 +322,9 @@ class Reports(Protocol):
 
     async def event_span(self, execution_id: UUID, *, user_id: UUID) -> EventSpan:
         """Raises ExecutionNotFound."""
+
+    async def load(self, team_id: UUID, *, user_id: UUID) -> Load:
+        """What decides whether another execution may begin, in one look."""
 
     async def history(self, team_id: UUID) -> History:
         """How long the team's last 20 completed runs took."""
@@ -634,8 +638,8 @@ class Database(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Commits on a clean exit, else rolls back. Fenced may come from the exit."""
 
-    def reading(self) -> AbstractAsyncContextManager[Transaction]:
-        """For reads and single writes: every statement stands for itself."""
+    def autocommit(self) -> AbstractAsyncContextManager[Transaction]:
+        """For reads, and for writes of one statement: each commits by itself."""
 
     def snapshot(self) -> AbstractAsyncContextManager[Transaction]:
         """For reads that must all see the same moment."""

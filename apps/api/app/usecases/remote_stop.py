@@ -30,7 +30,7 @@ async def stop_runs(
     Raises SunaUnavailable when some could not be asked, or may still appear: the queue then calls
     again; at the *last* call they are marked as unconfirmed instead.
     """
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         found = await tx.executions.stops(execution_id)
     if found is None:
         return
@@ -56,7 +56,7 @@ async def _stop_all(
             away = error
             state = RemoteStop.UNCONFIRMED if last else RemoteStop.PENDING
         if state is not RemoteStop.PENDING:
-            async with db.reading() as tx:
+            async with db.autocommit() as tx:
                 await tx.executions.set_remote_stop(execution_id, result.key, state)
     if away is not None and not last:
         raise away
@@ -91,7 +91,7 @@ async def _find(
     prompt = await whole_input(db, execution_id, result)
     found = await runtime.find(result.agent_id, prompt, key=result.run_key, since=result.attempt_at)
     for run in found:
-        async with db.reading() as tx:
+        async with db.autocommit() as tx:
             if await tx.executions.attach(execution_id, result, run) is Attachment.OURS:
                 return run
     return None

@@ -66,7 +66,7 @@ async def prune_idempotency_keys(db: Database, *, now: datetime) -> int:
     """Forget answers that are given again no longer; how many those were."""
 
     async def batch() -> int:
-        async with db.reading() as tx:
+        async with db.autocommit() as tx:
             return await tx.idempotency.prune(now - KEPT, limit=BATCH)
 
     return await _while_full(batch)
@@ -76,7 +76,7 @@ async def prune_deliveries(db: Database, *, before: datetime) -> int:
     """Forget deliveries that ended earlier; how many those were."""
 
     async def batch() -> int:
-        async with db.reading() as tx:
+        async with db.autocommit() as tx:
             return await tx.webhooks.prune(before, limit=BATCH)
 
     return await _while_full(batch)
@@ -91,12 +91,12 @@ async def prune_events(db: Database, *, before: datetime) -> int:
     """
     pruned, users, last = 0, 0, NIL
     while True:
-        async with db.reading() as tx:
+        async with db.autocommit() as tx:
             page_end, old = await tx.events.users_before(before, after=last, limit=BATCH)
         for start in range(0, len(old), USERS_BATCH):
 
             async def batch(chunk: Sequence[UUID] = old[start : start + USERS_BATCH]) -> int:
-                async with db.reading() as tx:
+                async with db.autocommit() as tx:
                     return await tx.events.prune(chunk, before=before, limit=BATCH)
 
             pruned += await _while_full(batch)
@@ -129,7 +129,7 @@ async def _walk(
     """Step by step to the end, each a transaction of its own: others come in between."""
     count, last = 0, NIL
     while True:
-        async with db.reading() as tx:
+        async with db.autocommit() as tx:
             pruned = await step(tx, last)
         count += pruned.count
         if pruned.last is None:

@@ -46,13 +46,13 @@ async def list_teams(
     db: Database, page: Page, *, user_id: UUID, search: str | None
 ) -> Paged[TeamSummary]:
     """The user's teams, newest first."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         return await tx.teams.page(page, user_id=user_id, search=search)
 
 
 async def get_team(db: Database, team_id: UUID, *, user_id: UUID) -> Team:
     """Raises TeamNotFound."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         return await tx.teams.get(team_id, user_id=user_id)
 
 
@@ -156,7 +156,7 @@ async def list_versions(
     db: Database, page: Page, team_id: UUID, *, user_id: UUID
 ) -> Paged[TeamVersion]:
     """What a team was like, newest first. Raises TeamNotFound."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         return await tx.teams.versions(page, team_id, user_id=user_id)
 
 

@@ -78,7 +78,7 @@ async def _cancel_all(
 ) -> None:
     # What waits first: it would take the place of what runs.
     for status in (ExecutionStatus.PENDING, ExecutionStatus.RUNNING):
-        async with db.reading() as tx:
+        async with db.autocommit() as tx:
             found = await tx.reports.page(
                 Page(limit=1_000), user_id=user_id, filters=ExecutionFilters(statuses=(status,))
             )
@@ -94,7 +94,7 @@ async def _cancel_all(
 async def _stop_all(
     db: Database, runtime_of: Callable[[UUID], AgentRuntime], clock: Clock, user_id: UUID
 ) -> None:
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         to_stop = await tx.user_data.to_stop(user_id)
     for execution_id in to_stop:
         try:

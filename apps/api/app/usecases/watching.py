@@ -62,7 +62,7 @@ async def execution_event_page(
 
 async def event_span(db: Database, execution_id: UUID, *, user_id: UUID) -> EventSpan:
     """Raises ExecutionNotFound."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         return await tx.reports.event_span(execution_id, user_id=user_id)
 
 

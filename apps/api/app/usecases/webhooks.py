@@ -55,13 +55,13 @@ async def create_webhook(
 
 async def list_webhooks(db: Database, page: Page, *, user_id: UUID) -> Paged[Webhook]:
     """Newest first."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         return await tx.webhooks.page(page, user_id=user_id)
 
 
 async def get_webhook(db: Database, webhook_id: UUID, *, user_id: UUID) -> Webhook:
     """Raises WebhookNotFound."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         return await tx.webhooks.get(webhook_id, user_id=user_id)
 
 
@@ -122,7 +122,7 @@ async def list_deliveries(
     db: Database, page: Page, webhook_id: UUID, *, user_id: UUID, status: DeliveryStatus | None
 ) -> Paged[Delivery]:
     """Newest first. Raises WebhookNotFound."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         await tx.webhooks.get(webhook_id, user_id=user_id)
         return await tx.webhooks.deliveries(page, webhook_id, user_id=user_id, status=status)
 
@@ -131,7 +131,7 @@ async def get_delivery(
     db: Database, webhook_id: UUID, delivery_id: UUID, *, user_id: UUID
 ) -> Delivery:
     """Raises WebhookNotFound, DeliveryNotFound."""
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         await tx.webhooks.get(webhook_id, user_id=user_id)
         return await tx.webhooks.delivery(webhook_id, delivery_id, user_id=user_id)
 

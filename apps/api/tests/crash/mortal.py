@@ -38,12 +38,12 @@ class MortalDatabase:
             raise Killed
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Any]:
+    async def autocommit(self) -> AsyncIterator[Any]:
         self._live()
         last = self._count()
         if last and self._moment == "before":
             raise Killed
-        async with self._db.reading() as tx:
+        async with self._db.autocommit() as tx:
             yield tx
         if last:
             raise Killed

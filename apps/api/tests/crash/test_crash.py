@@ -141,7 +141,7 @@ class Trial:
         assert picture(report) == picture(reference)
         started = Counter(agent_id for agent_id, _ in self.runtime.starts)
         assert started == {r.agent_id: r.attempts for r in report.results if r.attempts}
-        async with self.world.db.reading() as tx:
+        async with self.world.db.autocommit() as tx:
             events = await tx.events.after(self.execution.user_id, 0, limit=1000)
             stuck = await tx.jobs.stuck(
                 running_limit=LIMITS.running, user_id=self.execution.user_id

@@ -277,5 +277,5 @@ async def an_execution_and_more(url: str) -> tuple[UUID, ExecutionReport]:
 
 
 async def report_of(url: str, execution_id: UUID, user_id: UUID) -> ExecutionReport:
-    async with create_pool(url, size=1) as pool, PostgresDatabase(pool).reading() as tx:
+    async with create_pool(url, size=1) as pool, PostgresDatabase(pool).autocommit() as tx:
         return await tx.reports.report(execution_id, user_id=user_id)

@@ -46,7 +46,7 @@ async def read_often(url: str) -> None:
     async with create_pool(url, size=2) as pool:
         db = PostgresDatabase(pool)
         for _ in range(20):
-            async with db.reading() as tx:
+            async with db.autocommit() as tx:
                 await tx.events.bounds(uuid4())
             async with db.transaction() as tx:
                 await tx.events.lock(uuid4())

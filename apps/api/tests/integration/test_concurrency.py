@@ -34,7 +34,7 @@ async def saved(db: PostgresDatabase, team: Team) -> Team:
 async def ended(world: World, execution: Execution) -> None:
     """Whatever won, the events tell one story, and every agent was started as often as it says."""
     report = await world.report(execution)
-    async with world.db.reading() as tx:
+    async with world.db.autocommit() as tx:
         events = await tx.events.after(execution.user_id, 0, limit=1000)
     assert_tells(events, report)
 
@@ -123,7 +123,7 @@ async def test_never_more_run_than_may(world: World) -> None:
         return report.id
 
     await asyncio.gather(*(execute() for _ in range(12)))
-    async with world.db.reading() as tx:
+    async with world.db.autocommit() as tx:
         assert await tx.executions.unfinished(team.user_id) == (2, 10)
 
 

@@ -64,7 +64,7 @@ class Stage:
             )
 
     async def stuck(self) -> list[tuple[UUID, StuckKind]]:
-        async with self.db.reading() as tx:
+        async with self.db.autocommit() as tx:
             found = await tx.jobs.stuck(running_limit=LIMITS.running)
         return [(s.execution_id, s.kind) for s in found]
 
@@ -93,7 +93,7 @@ async def test_a_lost_job_is_made_anew(stage: Stage, caplog: pytest.LogCaptureFi
     assert before.stuck == {StuckKind.NO_JOB: 1}
 
     assert await stage.repair() == 1
-    async with stage.db.reading() as tx:
+    async with stage.db.autocommit() as tx:
         assert await tx.jobs.state(execution.id) is JobState.WAITING
     assert await stage.repair() == 0
     after = await engine_state(stage.db, LIMITS)
@@ -151,7 +151,7 @@ async def test_the_check_itself_is_no_work_that_waits(stage: Stage) -> None:
 
 
 async def oldest_due(stage: Stage) -> float:
-    async with stage.db.reading() as tx:
+    async with stage.db.autocommit() as tx:
         return (await tx.jobs.backlogs())[0].oldest_due_s
 
 

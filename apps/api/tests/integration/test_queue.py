@@ -74,7 +74,7 @@ class Stack:
         return execution
 
     async def status(self, execution: Execution) -> str:
-        async with self.db.reading() as tx:
+        async with self.db.autocommit() as tx:
             report = await tx.reports.report(execution.id, user_id=execution.user_id)
         return report.status
 
@@ -84,7 +84,7 @@ class Stack:
                 await asyncio.sleep(0.02)
 
     async def jobs(self) -> int:
-        async with self.db.reading() as tx:
+        async with self.db.autocommit() as tx:
             depth = await tx.jobs.depth()
         return depth.pending + depth.running
 

@@ -44,7 +44,7 @@ async def write(db: PostgresDatabase, url: str, ages: Ages) -> UUID:
 
 
 async def kept(db: PostgresDatabase, user_id: UUID) -> list[int]:
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         return [e.id for e in await tx.events.after(user_id, 0, limit=10_000)]
 
 
@@ -98,7 +98,7 @@ async def test_who_was_away_for_too_long_is_told(
     user_id = await write(db, shared_database_url, [1, 1, 1, -1, -1])
     gone = await write(db, shared_database_url, [1, 1, 1])
     await prune_events(db, before=NOW)
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         assert await tx.events.bounds(user_id) == (5, 4)
         assert await tx.events.bounds(gone) == (3, 4)
     hub = Hub(db, max_per_user=2)

@@ -65,7 +65,7 @@ class Place:
 
     async def exists(self, execution: Execution) -> bool:
         try:
-            async with self.db.reading() as tx:
+            async with self.db.autocommit() as tx:
                 await tx.reports.report(execution.id, user_id=execution.user_id)
         except ExecutionNotFound:
             return False
@@ -127,7 +127,7 @@ async def test_what_has_not_ended_stays_however_old(place: Place) -> None:
 async def test_log_lines_may_go_before_their_execution(place: Place) -> None:
     old, young = [await place.ended(age) for age in (31 * DAY, 29 * DAY)]
     await place.prune(logs=30 * DAY)
-    async with place.db.reading() as tx:
+    async with place.db.autocommit() as tx:
         report = await tx.reports.report(old.id, user_id=old.user_id)
         assert (report.logs, report.logs_truncated) == ((), True)
         assert report.results[0].output
@@ -157,7 +157,7 @@ async def test_it_goes_in_pieces_and_waits_for_nobody(
 async def test_each_step_is_bounded_and_goes_on_where_the_last_one_ended(place: Place) -> None:
     old = [await place.ended((40 - n) * DAY) for n in range(3)]
     before = datetime.now(UTC) - 30 * DAY
-    async with place.db.reading() as tx:
+    async with place.db.autocommit() as tx:
         for prune in (tx.retention.prune_logs, tx.retention.prune_executions):
             first = await prune(before, after=NIL, limit=2)
             assert (first.count, first.last) == (2, old[1].id)

@@ -122,7 +122,7 @@ async def test_a_user_has_so_many_watchers(hub: Hub) -> None:
 async def test_an_id_outside_of_the_log_cannot_be_resumed(db: PostgresDatabase, hub: Hub) -> None:
     user_id = uuid4()
     await tell(db, user_id, 5)
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         await tx.events._connection.execute(
             "DELETE FROM renum.events WHERE user_id = %s AND id <= 3", (user_id,)
         )
@@ -138,7 +138,7 @@ async def test_an_id_outside_of_the_log_cannot_be_resumed(db: PostgresDatabase, 
 async def test_concurrent_writers_of_one_user_leave_no_gap(db: PostgresDatabase) -> None:
     user_id = uuid4()
     await asyncio.gather(*(tell(db, user_id, 3) for _ in range(30)))
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         events = await tx.events.after(user_id, 0, limit=1000)
     assert [e.id for e in events] == list(range(1, 91))
 

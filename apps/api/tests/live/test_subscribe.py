@@ -228,7 +228,7 @@ async def test_a_hole_in_the_log_is_never_stepped_over(
     await tell(db, user_id, 1_000)
     async with asyncio.timeout(10), hub.subscribe(user_id, after=0) as watcher:
         assert len(await watcher.next()) == 200
-        async with db.reading() as tx:
+        async with db.autocommit() as tx:
             await tx.events._connection.execute(
                 "DELETE FROM renum.events WHERE user_id = %s AND id <= 500", (user_id,)
             )

@@ -155,7 +155,7 @@ async def test_a_run_that_is_still_to_be_stopped_takes_its_place(stage: Stage) -
         await in_line(world, second)
         await cancel_execution(world.db, uuid4, LIMITS, first.id, user_id=first.user_id, now=now())
         drivers[0].cancel()
-        async with world.db.reading() as tx:
+        async with world.db.autocommit() as tx:
             assert await tx.capacity.next_in_line(SunaLimit(1, per_user=False)) == set()
             await tx.executions.set_remote_stop(first.id, "k0", RemoteStop.CONFIRMED)
         stage.runtime.permits.release()
@@ -232,7 +232,7 @@ async def test_who_waits_for_a_worker_has_no_place_in_line(stage: Stage) -> None
         drivers.append(asyncio.create_task(world.engine.drive(second.id)))
         await in_line(world, second)
         drivers[1].cancel()  # its worker is gone; its job is in the queue again
-        async with world.db.reading() as tx:
+        async with world.db.autocommit() as tx:
             await tx.jobs.drive(second.id)
         third = await world.begin(many(1))
         drivers.append(asyncio.create_task(world.engine.drive(third.id)))

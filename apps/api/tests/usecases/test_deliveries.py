@@ -172,7 +172,7 @@ async def test_an_end_is_told_to_those_who_want_it_in_one_transaction(owner: Own
     assert await owner.all(failures_only) == await owner.all(off) == ()
     assert await owner.jobs(strangers) == []
     assert await owner.jobs(wanting) == [(delivery.id, None)]
-    async with owner.db.reading() as tx:
+    async with owner.db.autocommit() as tx:
         told, _ = await tx.notifications.page(Page(1, 10), user_id=owner.id, unread_only=False)
     assert [n.id for n in told.items] == [delivery.id]
     body = json.loads(delivery.body)
@@ -244,7 +244,7 @@ async def test_who_is_gone_or_fails_for_days_is_switched_off_and_its_owner_told(
     assert last.status is (DeliveryStatus.PENDING if days else DeliveryStatus.FAILED)
     state = await owner.state(webhook)
     assert (state.enabled, state.disabled_reason) == (False, reason)
-    async with owner.db.reading() as tx:
+    async with owner.db.autocommit() as tx:
         told, _ = await tx.notifications.page(Page(1, 10), user_id=owner.id, unread_only=False)
         events = await tx.events.after(owner.id, 0, limit=10)
     assert [n.type for n in told.items] == [NotificationType.WEBHOOK_DISABLED]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from unittest.mock import ANY
@@ -55,12 +55,18 @@ class Meanwhile:
     async def transaction(self) -> AsyncIterator[Transaction]:
         async with self.db.transaction() as tx:
             yield tx
+        await self._committed()
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[Transaction]:
+        async with self.db.autocommit() as tx:
+            yield tx
+        await self._committed()
+
+    async def _committed(self) -> None:
         self.commits += 1  # the first is the claim
         if self.commits == self.moment and self.happens:
             await self.happens()
-
-    def reading(self) -> AbstractAsyncContextManager[Transaction]:
-        return self.db.reading()
 
 
 async def test_a_sequential_team_hands_every_result_on(world: World) -> None:
@@ -205,7 +211,7 @@ async def test_what_an_agent_went_through_is_stored(world: World) -> None:
     world.runtime.start_errors = [SunaBusy("full")] * 3
     execution = await world.begin(a_team(an_agent("a")))
     await world.engine.drive(execution.id)
-    async with world.db.reading() as tx:
+    async with world.db.autocommit() as tx:
         recorded = await tx.reports.recorded(execution.id, user_id=execution.user_id)
     [result] = recorded.results
     assert [(m.phase, m.attempt, m.code) for m in result.history] == [
@@ -538,7 +544,7 @@ async def test_cancel_stops_the_driver_and_the_remote_run(world: World) -> None:
 async def test_the_deadline_is_a_stored_time(world: World) -> None:
     world.runtime.behaviour = forever
     execution = await world.begin()
-    async with world.db.reading() as tx:
+    async with world.db.autocommit() as tx:
         await tx.executions._connection.execute(
             "UPDATE renum.executions SET deadline_at = now() + interval '1 s' WHERE id = %s",
             (execution.id,),
@@ -552,7 +558,7 @@ async def test_the_deadline_is_a_stored_time(world: World) -> None:
 
 async def test_an_execution_that_gets_nowhere_is_given_up(world: World) -> None:
     execution = await world.begin()
-    async with world.db.reading() as tx:
+    async with world.db.autocommit() as tx:
         await tx.executions._connection.execute(
             "UPDATE renum.executions SET claims = 10 WHERE id = %s", (execution.id,)
         )
@@ -566,7 +572,7 @@ async def test_workers_that_come_and_go_over_a_long_time_are_no_reason_to_give_u
 ) -> None:
     """An agent that takes a day outlives more than ten deploys."""
     execution = await world.begin(a_team(an_agent("a")))
-    async with world.db.reading() as tx:
+    async with world.db.autocommit() as tx:
         await tx.executions._connection.execute(
             "UPDATE renum.executions SET claims = 10, claimed_at = now() - interval '6 minutes' "
             "WHERE id = %s",
@@ -584,6 +590,6 @@ async def test_an_end_lets_the_next_execution_of_the_user_start(world: World) ->
     await world.engine.drive(first.id)
     promoted = await world.report(second)
     assert (promoted.status, promoted.queue_position) == ("running", None)
-    async with world.db.reading() as tx:
+    async with world.db.autocommit() as tx:
         depth = await tx.jobs.depth()
     assert depth.pending >= 1

@@ -42,7 +42,7 @@ async def test_a_long_answer_is_kept_whole_and_its_row_stays_small(world: World)
     assert world.runtime.starts[1][1] == LONG
     assert second.output == f"{len(LONG)} characters"
     assert (second.input, second.input_truncated) == (LONG[:HEAD_CHARS], True)
-    async with world.db.reading() as tx:
+    async with world.db.autocommit() as tx:
         events = await tx.events.after(team.user_id, 0, limit=100)
     assert sum(len(e.text) for e in events) < 100_000
 

@@ -123,7 +123,7 @@ async def test_a_stop_that_waits_for_its_next_try_is_due_when_more_is_to_be_stop
     world: World,
 ) -> None:
     execution = await cancelled(world, attached=True)
-    async with world.db.reading() as tx:
+    async with world.db.autocommit() as tx:
         connection = tx.executions._connection
         lock = f"stop_runs:{execution.id}"
         await connection.execute(

@@ -56,5 +56,5 @@ async def test_what_waits_does_not_take_the_place_of_what_is_cancelled(
     deleted = await delete(world, first.user_id)
     assert deleted["executions"] == 4
     assert world.runtime.starts == []
-    async with db.reading() as tx:
+    async with db.autocommit() as tx:
         assert not any((await tx.user_data.count(first.user_id)).values())

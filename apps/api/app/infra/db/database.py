@@ -121,17 +121,15 @@ class PostgresDatabase:
             ):
                 tx = self._stores(connection)
                 yield tx
-        if self._ring is not None:
-            for user_id in tx.events.rung:
-                self._ring(user_id)
-        if self._committed is not None:
-            self._committed(tx.events.appended)
+        self._tell(tx)
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[PostgresTransaction]:
+    async def autocommit(self) -> AsyncIterator[PostgresTransaction]:
         with _translated():
             async with self._pool.connection() as connection:
-                yield self._stores(connection)
+                tx = self._stores(connection)
+                yield tx
+        self._tell(tx)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[PostgresTransaction]:
@@ -148,8 +146,16 @@ class PostgresDatabase:
                 await connection.execute("SELECT 1")
 
     async def queue_depth(self) -> QueueDepth:
-        async with self.reading() as tx:
+        async with self.autocommit() as tx:
             return await tx.jobs.depth()
+
+    def _tell(self, tx: PostgresTransaction) -> None:
+        """What was committed, to those who want to know."""
+        if self._ring is not None:
+            for user_id in tx.events.rung:
+                self._ring(user_id)
+        if self._committed is not None:
+            self._committed(tx.events.appended)
 
     def _stores(self, connection: Connection) -> PostgresTransaction:
         return PostgresTransaction(connection, notify=self._ring is None)

@@ -13,22 +13,30 @@ from app.infra.db.connection import Connection, Row
 #: Rung with the user's id after every commit that wrote events.
 DOORBELL = "renum_events"
 
-# The upsert takes the user's row lock before anything is written and holds it to the commit.
-_APPEND = """
-WITH head AS (
+# The parts of a statement that writes events. The upsert takes the user's row lock before anything
+# else is written, and holds it to the commit.
+HEAD = """
+head AS (
     INSERT INTO renum.event_heads AS h (user_id, last_id)
     SELECT %(user_id)s, last_id + %(n)s FROM renum.event_floor
     ON CONFLICT (user_id) DO UPDATE SET last_id = h.last_id + %(n)s
     RETURNING last_id
+)
+"""
+WRITTEN = """
+told AS (
+    SELECT head.last_id - %(n)s + e.n AS id, e.execution_id, e.type, e.data
+      FROM head, ROWS FROM (
+          json_to_recordset(%(events)s::json) AS (execution_id uuid, type text, data json)
+      ) WITH ORDINALITY AS e (execution_id, type, data, n)
 ), written AS (
     INSERT INTO renum.events (user_id, id, execution_id, type, data, created_at)
-    SELECT %(user_id)s, head.last_id - %(n)s + e.n, e.execution_id, e.type, e.data::json, now()
-      FROM head,
-           unnest(%(execution_ids)s::uuid[], %(types)s::text[], %(data)s::text[])
-           WITH ORDINALITY AS e (execution_id, type, data, n)
+    SELECT %(user_id)s, id, execution_id, type, data, now() FROM told
 )
-SELECT CASE WHEN %(notify)s THEN pg_notify(%(doorbell)s, %(user_id)s::text) END
 """
+RUNG = "CASE WHEN %(notify)s THEN pg_notify(%(doorbell)s, %(user_id)s::text) END"
+
+_APPEND = f"WITH {HEAD}, {WRITTEN} SELECT {RUNG}"
 
 
 class EventStore:
@@ -53,22 +61,25 @@ class EventStore:
         )
 
     async def append(self, user_id: UUID, events: Sequence[Event]) -> None:
-        if not events:
-            return
-        await self._connection.execute(
-            _APPEND,
-            {
-                "user_id": user_id,
-                "n": len(events),
-                "execution_ids": [getattr(e, "execution_id", None) for e in events],
-                "types": [e.event_type for e in events],
-                "data": [to_json(e).decode() for e in events],
-                "doorbell": DOORBELL,
-                "notify": self._notify,
-            },
-        )
-        self.rung.add(user_id)
-        self.appended += events
+        if events:
+            await self._connection.execute(_APPEND, self.telling(user_id, events))
+
+    def telling(self, user_id: UUID, events: Sequence[Event]) -> Row:
+        """The parameters of HEAD, WRITTEN and RUNG, for a statement that is executed next."""
+        if events:
+            self.rung.add(user_id)
+            self.appended += events
+        rows = [
+            {"execution_id": getattr(e, "execution_id", None), "type": e.event_type, "data": e}
+            for e in events
+        ]
+        return {
+            "user_id": user_id,
+            "n": len(events),
+            "events": to_json(rows).decode(),
+            "doorbell": DOORBELL,
+            "notify": self._notify and bool(events),
+        }
 
     async def after(
         self,

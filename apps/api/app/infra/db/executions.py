@@ -6,12 +6,11 @@ from uuid import UUID
 
 from psycopg import AsyncCursor
 from psycopg.errors import UniqueViolation
-from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from app.domain.agents import RunRef
 from app.domain.deliveries import ending
-from app.domain.events import ExecutionLog
 from app.domain.execution import Changes, Execution, ExecutionConfig
 from app.domain.execution_errors import ExecutionNotFound
 from app.domain.journal import Journal
@@ -20,31 +19,53 @@ from app.domain.results import AgentResult, Attachment, RemoteStop
 from app.domain.texts import TextField
 from app.domain.workflow import Plan
 from app.infra.db.connection import Connection, Row
-from app.infra.db.events import EventStore
+from app.infra.db.events import HEAD, RUNG, WRITTEN, EventStore
 from app.infra.db.notifications import NotificationStore
-from app.infra.db.results import SAVE_RESULT, result_of, result_values
-from app.infra.db.texts import copy_reused_texts, read_texts, save_texts
+from app.infra.db.results import ADD_RESULTS, SAVE_RESULTS, result_of, rows_of
+from app.infra.db.texts import SAVE_TEXTS, columns_of, copy_reused_texts, read_texts
 from app.infra.db.webhooks import WebhookStore
 from app.usecases.ports import RemoteStops
 
 _plan = TypeAdapter(Plan)
 _config = TypeAdapter(ExecutionConfig)
 
-_SAVE = """
-WITH saved AS (
-    UPDATE renum.executions
-       SET status = %(status)s, progress = %(progress)s, started_at = %(started_at)s,
-           deadline_at = %(deadline_at)s, estimated_completion = %(estimated_completion)s,
-           completed_at = %(completed_at)s, cancelled_at = %(cancelled_at)s,
-           error_code = %(error_code)s, error_message = %(error_message)s, seq = %(seq)s,
-           claims = 0, fence = fence + %(raised)s,
-           last_event_id = CASE WHEN %(final)s THEN coalesce(last_event_id, (
-               SELECT h.last_id FROM renum.event_heads h WHERE h.user_id = executions.user_id
-           )) END
-     WHERE id = %(id)s AND fence = %(fence)s
-    RETURNING 1
+# Everything that a transition writes is one statement, so that it is one round trip and, on its
+# own, one commit. The part that is read here runs first: who does not hold the fence fails before
+# anything of it can collide.
+_LOGGED = """
+logged AS (
+    INSERT INTO renum.execution_logs (execution_id, seq, timestamp, level, message, agent_id)
+    SELECT told.execution_id, line.* FROM told, json_to_record(told.data) AS line (
+        seq integer, timestamp timestamptz, level text, message text, agent_id uuid
+    ) WHERE told.type = 'execution_log'
 )
-SELECT CASE WHEN EXISTS (SELECT FROM saved) THEN 1 ELSE renum.fenced() END
+"""
+_SAVE = f"""
+WITH {HEAD}, saved AS (
+    UPDATE renum.executions AS e
+       SET status = given.status, progress = given.progress, started_at = given.started_at,
+           deadline_at = given.deadline_at, estimated_completion = given.estimated_completion,
+           completed_at = given.completed_at, cancelled_at = given.cancelled_at,
+           error_code = given.error_code, error_message = given.error_message, seq = given.seq,
+           claims = 0, fence = e.fence + %(raised)s,
+           last_event_id = CASE WHEN %(final)s THEN coalesce(e.last_event_id, head.last_id) END
+      FROM head, json_populate_record(NULL::renum.executions, %(execution)s::json) AS given
+     WHERE e.id = %(id)s AND e.fence = %(fence)s
+    RETURNING 1
+), {WRITTEN}, {_LOGGED}, results AS ({SAVE_RESULTS}), texts AS ({SAVE_TEXTS})
+SELECT CASE WHEN EXISTS (SELECT FROM saved) THEN 1 ELSE renum.fenced() END, {RUNG}
+"""
+_ADD = f"""
+WITH {HEAD}, added AS (
+    INSERT INTO renum.executions (id, user_id, team_id, team_name, status, input, config, plan,
+        progress, created_at, started_at, deadline_at, estimated_completion, seq, retry_of,
+        team_version, trace_context, first_event_id)
+    SELECT given.id, given.user_id, team_id, team_name, status, input, config, plan,
+           progress, created_at, started_at, deadline_at, estimated_completion, seq, retry_of,
+           team_version, trace_context, head.last_id - %(n)s + 1
+      FROM head, json_populate_record(NULL::renum.executions, %(execution)s::json) AS given
+), {WRITTEN}, {_LOGGED}, results AS ({ADD_RESULTS})
+SELECT {RUNG}
 """
 
 
@@ -59,73 +80,51 @@ class ExecutionStore:
 
     async def add(self, execution: Execution) -> None:
         changes = execution.collect()
-        await self._events.append(execution.user_id, changes.events)
+        given = {
+            **_changing(execution),
+            "id": execution.id,
+            "user_id": execution.user_id,
+            "team_id": execution.team_id,
+            "team_name": execution.team_name,
+            "input": {"prompt": execution.prompt, "context": execution.context},
+            "config": execution.config,
+            "plan": execution.plan,
+            "created_at": execution.created_at,
+            "retry_of": execution.retry_of,
+            "team_version": execution.team_version,
+            "trace_context": execution.trace_context or None,
+        }
         await self._connection.execute(
-            """
-            INSERT INTO renum.executions (id, user_id, team_id, team_name, status, input, config,
-                plan, progress, created_at, started_at, deadline_at, estimated_completion, seq,
-                retry_of, team_version, trace_context, first_event_id)
-            VALUES (%(id)s, %(user_id)s, %(team_id)s, %(team_name)s, %(status)s, %(input)s,
-                %(config)s, %(plan)s, %(progress)s, %(created_at)s, %(started_at)s,
-                %(deadline_at)s, %(estimated_completion)s, %(seq)s, %(retry_of)s,
-                %(team_version)s, %(trace_context)s,
-                (SELECT last_id - %(events)s + 1 FROM renum.event_heads
-                  WHERE user_id = %(user_id)s))
-            """,
+            _ADD,
             {
-                **_values(execution),
-                "user_id": execution.user_id,
-                "team_id": execution.team_id,
-                "team_name": execution.team_name,
-                "input": Jsonb({"prompt": execution.prompt, "context": execution.context}),
-                "config": Jsonb(execution.config),
-                "plan": Jsonb(execution.plan),
-                "created_at": execution.created_at,
-                "retry_of": execution.retry_of,
-                "team_version": execution.team_version,
-                "trace_context": Jsonb(execution.trace_context)
-                if execution.trace_context
-                else None,
-                "events": len(changes.events),
+                **self._events.telling(execution.user_id, changes.events),
+                "execution": to_json(given).decode(),
+                "results": rows_of(execution.id, changes.results),
             },
         )
-        await self._connection.execute(
-            """
-            INSERT INTO renum.agent_results (execution_id, key, position, agent_id, agent_name,
-                                             status, attempts, needs_input, remote_stop)
-            SELECT %s, r.*, 'pending', 0, false, 'not_needed'
-              FROM unnest(%s::text[], %s::smallint[], %s::uuid[], %s::text[]) AS r
-            """,
-            (
-                execution.id,
-                [s.key for s in execution.plan.steps],
-                list(range(len(execution.plan.steps))),
-                [s.agent_id for s in execution.plan.steps],
-                [s.agent_name for s in execution.plan.steps],
-            ),
-        )
-        for result in changes.results:
-            if result.reused:
-                await self._connection.execute(SAVE_RESULT, result_values(execution.id, result))
         if execution.retry_of is not None:
             await copy_reused_texts(self._connection, execution.id, of=execution.retry_of)
-        await self._write_story(execution, changes)
+        await self._notify(execution, changes)
 
     async def claim(self, execution_id: UUID) -> Execution | None:
-        cursor = await self._connection.execute(
-            """
-            UPDATE renum.executions
-               SET fence = fence + 1, claimed_at = now(),
-                   -- Who held it for long was no victim of it. Longer than the queue waits
-                   -- between two tries of a job that fails.
-                   claims = CASE WHEN claimed_at < now() - interval '5 minutes' THEN 1
-                            ELSE claims + 1 END
-             WHERE id = %s AND status = 'running' RETURNING *
-            """,
-            (execution_id,),
-        )
-        row = await cursor.fetchone()
-        return await self._whole(row) if row else None
+        # One round trip, and by itself one transaction: what is read is read after the fence was
+        # raised, so nobody changes it any more.
+        async with self._connection.pipeline():
+            cursor = await self._connection.execute(
+                """
+                UPDATE renum.executions
+                   SET fence = fence + 1, claimed_at = now(),
+                       -- Who held it for long was no victim of it. Longer than the queue waits
+                       -- between two tries of a job that fails.
+                       claims = CASE WHEN claimed_at < now() - interval '5 minutes' THEN 1
+                                ELSE claims + 1 END
+                 WHERE id = %s AND status = 'running' RETURNING *
+                """,
+                (execution_id,),
+            )
+            results = await self._results(execution_id)
+            row = await cursor.fetchone()
+            return _whole(row, await results.fetchall()) if row else None
 
     async def load(self, execution_id: UUID, *, user_id: UUID) -> Execution:
         cursor = await self._connection.execute(
@@ -135,7 +134,7 @@ class ExecutionStore:
         row = await cursor.fetchone()
         if row is None:
             raise ExecutionNotFound(execution_id)
-        return await self._whole(row)
+        return await self._with_results(row)
 
     async def next_pending(self, user_id: UUID) -> Execution | None:
         cursor = await self._connection.execute(
@@ -146,20 +145,24 @@ class ExecutionStore:
             (user_id,),
         )
         row = await cursor.fetchone()
-        return await self._whole(row) if row else None
+        return await self._with_results(row) if row else None
 
     async def save(self, execution: Execution, *, supersede: bool = False) -> None:
         changes = execution.collect()
-        # Events first: their statement takes the user's lock, before any other row's. Then the
-        # fence: who does not hold it fails here, before anything of it can collide.
-        await self._events.append(execution.user_id, changes.events)
         await self._connection.execute(
-            _SAVE, {**_values(execution), "fence": execution.fence, "raised": int(supersede)}
+            _SAVE,
+            {
+                **self._events.telling(execution.user_id, changes.events),
+                "id": execution.id,
+                "fence": execution.fence,
+                "raised": int(supersede),
+                "final": execution.status.is_final,
+                "execution": to_json(_changing(execution)).decode(),
+                "results": rows_of(execution.id, changes.results),
+                **columns_of(changes.texts),
+            },
         )
-        for result in changes.results:
-            await self._connection.execute(SAVE_RESULT, result_values(execution.id, result))
-        await save_texts(self._connection, execution.id, changes.texts)
-        await self._write_story(execution, changes)
+        await self._notify(execution, changes)
 
     async def require_fence(self, execution: Execution) -> None:
         await self._connection.execute(
@@ -243,34 +246,8 @@ class ExecutionStore:
 
     # --- parts ------------------------------------------------------------------------------
 
-    async def _whole(self, row: Row) -> Execution:
-        results = await (await self._results(row["id"])).fetchall()
-        return Execution(
-            id=row["id"],
-            user_id=row["user_id"],
-            team_id=row["team_id"],
-            team_name=row["team_name"],
-            team_version=row["team_version"],
-            plan=_plan.validate_python(row["plan"]),
-            prompt=row["input"]["prompt"],
-            context=row["input"]["context"],
-            config=_config.validate_python(row["config"]),
-            status=ExecutionStatus(row["status"]),
-            results={r["key"]: result_of(r) for r in results},
-            created_at=row["created_at"],
-            started_at=row["started_at"],
-            deadline_at=row["deadline_at"],
-            estimated_completion=row["estimated_completion"],
-            completed_at=row["completed_at"],
-            cancelled_at=row["cancelled_at"],
-            error_code=row["error_code"],
-            error_message=row["error_message"],
-            fence=row["fence"],
-            claims=row["claims"],
-            retry_of=row["retry_of"],
-            trace_context=row["trace_context"],
-            journal=Journal(row["id"], row["team_id"], row["seq"]),
-        )
+    async def _with_results(self, row: Row) -> Execution:
+        return _whole(row, await (await self._results(row["id"])).fetchall())
 
     async def _results(self, execution_id: UUID) -> AsyncCursor[Row]:
         return await self._connection.execute(
@@ -282,26 +259,8 @@ class ExecutionStore:
         row = await (await self._connection.execute(query, (id_,))).fetchone()
         return int(row["n"]) if row else 0
 
-    async def _write_story(self, execution: Execution, changes: Changes) -> None:
-        """Log lines, notifications and what webhooks are told; the events are written by then."""
-        logs = [e for e in changes.events if isinstance(e, ExecutionLog)]
-        if logs:
-            await self._connection.execute(
-                """
-                INSERT INTO renum.execution_logs
-                       (execution_id, seq, timestamp, level, message, agent_id)
-                SELECT %s, l.* FROM unnest(%s::int[], %s::timestamptz[], %s::text[], %s::text[],
-                                           %s::uuid[]) AS l
-                """,
-                (
-                    execution.id,
-                    [line.seq for line in logs],
-                    [line.timestamp for line in logs],
-                    [line.level for line in logs],
-                    [line.message for line in logs],
-                    [line.agent_id for line in logs],
-                ),
-            )
+    async def _notify(self, execution: Execution, changes: Changes) -> None:
+        """Notifications, and what webhooks are told; the events are written by then."""
         for notification in changes.notifications:
             await NotificationStore(self._connection).add(notification)
             await WebhookStore(self._connection).announce(
@@ -309,11 +268,10 @@ class ExecutionStore:
             )
 
 
-def _values(execution: Execution) -> Row:
+def _changing(execution: Execution) -> Row:
     return {
-        "id": execution.id,
         "status": execution.status,
-        "progress": Jsonb(execution.progress),
+        "progress": execution.progress,
         "started_at": execution.started_at,
         "deadline_at": execution.deadline_at,
         "estimated_completion": execution.estimated_completion,
@@ -322,5 +280,33 @@ def _values(execution: Execution) -> Row:
         "error_code": execution.error_code,
         "error_message": execution.error_message,
         "seq": execution.seq,
-        "final": execution.status.is_final,
     }
+
+
+def _whole(row: Row, results: Sequence[Row]) -> Execution:
+    return Execution(
+        id=row["id"],
+        user_id=row["user_id"],
+        team_id=row["team_id"],
+        team_name=row["team_name"],
+        team_version=row["team_version"],
+        plan=_plan.validate_python(row["plan"]),
+        prompt=row["input"]["prompt"],
+        context=row["input"]["context"],
+        config=_config.validate_python(row["config"]),
+        status=ExecutionStatus(row["status"]),
+        results={r["key"]: result_of(r) for r in results},
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        deadline_at=row["deadline_at"],
+        estimated_completion=row["estimated_completion"],
+        completed_at=row["completed_at"],
+        cancelled_at=row["cancelled_at"],
+        error_code=row["error_code"],
+        error_message=row["error_message"],
+        fence=row["fence"],
+        claims=row["claims"],
+        retry_of=row["retry_of"],
+        trace_context=row["trace_context"],
+        journal=Journal(row["id"], row["team_id"], row["seq"]),
+    )

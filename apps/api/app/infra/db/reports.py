@@ -17,6 +17,7 @@ from app.domain.reports import (
     ExecutionReport,
     ExecutionSummary,
     History,
+    Load,
 )
 from app.domain.texts import TextField
 from app.domain.timeline import Recorded
@@ -39,6 +40,15 @@ _SUMMARY: LiteralString = """
         SELECT count(*) FROM renum.executions o
          WHERE o.user_id = e.user_id AND o.status = 'pending' AND o.id <= e.id
     ) END AS queue_position
+"""
+
+_PAST_RUNS: LiteralString = """
+    SELECT extract(epoch FROM completed_at - started_at)::float8 AS seconds
+      FROM renum.executions
+     WHERE team_id = %(team_id)s AND status = 'completed'
+       -- A retry took over results: it says nothing of a whole run.
+       AND retry_of IS NULL
+     ORDER BY id DESC LIMIT 20
 """
 
 
@@ -215,22 +225,31 @@ class ReportStore:
             total = await count.fetchone()
         return Paged(items, total["n"] if total else 0)
 
+    async def load(self, team_id: UUID, *, user_id: UUID) -> Load:
+        cursor = await self._connection.execute(
+            f"""
+            SELECT (SELECT count(*) FROM renum.executions
+                     WHERE user_id = %(user_id)s AND status = 'running') AS running,
+                   (SELECT count(*) FROM renum.executions
+                     WHERE user_id = %(user_id)s AND status = 'pending') AS queued,
+                   (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds)
+                      FROM ({_PAST_RUNS}) AS past) AS typical_s
+            """,
+            {"team_id": team_id, "user_id": user_id},
+        )
+        row = await cursor.fetchone()
+        assert row is not None  # noqa: S101  a SELECT of values always has one row
+        return Load(**row)
+
     async def history(self, team_id: UUID) -> History:
         cursor = await self._connection.execute(
-            """
+            f"""
             SELECT count(*) AS samples,
                    percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS p50_s,
                    percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds) AS p90_s
-              FROM (
-                SELECT extract(epoch FROM completed_at - started_at)::float8 AS seconds
-                  FROM renum.executions
-                 WHERE team_id = %s AND status = 'completed'
-                   -- A retry took over results: it says nothing of a whole run.
-                   AND retry_of IS NULL
-                 ORDER BY id DESC LIMIT 20
-            ) AS past
+              FROM ({_PAST_RUNS}) AS past
             """,
-            (team_id,),
+            {"team_id": team_id},
         )
         row = await cursor.fetchone()
         assert row is not None  # noqa: S101  an aggregate always has one row

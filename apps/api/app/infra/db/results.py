@@ -1,9 +1,10 @@
 """The row of an agent's result."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from app.domain.agents import RunRef
 from app.domain.history import History
@@ -12,29 +13,41 @@ from app.infra.db.connection import Row
 
 _history = TypeAdapter(History)
 
-SAVE_RESULT = """
-UPDATE renum.agent_results
-   SET status = %(status)s, attempts = %(attempts)s, run_key = %(run_key)s,
-       past_runs = %(past_runs)s, thread_id = %(thread_id)s, run_id = %(run_id)s,
-       attempt_at = %(attempt_at)s,
-       due_at = %(due_at)s, waiting_since = %(waiting_since)s,
-       input = %(input)s, input_bytes = %(input_bytes)s,
-       output = %(output)s, output_bytes = %(output_bytes)s, reused = %(reused)s,
-       needs_input = %(needs_input)s, usage = %(usage)s, error_code = %(error_code)s,
-       error_message = %(error_message)s, started_at = %(started_at)s,
-       completed_at = %(completed_at)s, remote_stop = %(remote_stop)s, history = %(history)s
- WHERE execution_id = %(execution_id)s AND key = %(key)s
+_CHANGING = (
+    "status, attempts, run_key, past_runs, thread_id, run_id, attempt_at, due_at, waiting_since, "
+    "input, input_bytes, output, output_bytes, reused, needs_input, usage, error_code, "
+    "error_message, started_at, completed_at, remote_stop, history"
+)
+_GIVEN = "json_populate_recordset(NULL::renum.agent_results, %(results)s::json) AS given"
+#: Both take `results`, which `rows_of` makes, and SAVE_RESULTS the execution's `id`.
+ADD_RESULTS = f"""
+INSERT INTO renum.agent_results (execution_id, key, position, agent_id, agent_name, {_CHANGING})
+SELECT execution_id, key, position, agent_id, agent_name, {_CHANGING} FROM {_GIVEN}
+"""
+SAVE_RESULTS = f"""
+UPDATE renum.agent_results AS r
+   SET ({_CHANGING}) = ROW ({", ".join(f"given.{name}" for name in _CHANGING.split(", "))})
+  FROM {_GIVEN}
+ WHERE r.execution_id = %(id)s AND r.key = given.key
 """
 
 
-def result_values(execution_id: UUID, result: AgentResult) -> Row:
+def rows_of(execution_id: UUID, results: Iterable[AgentResult]) -> str:
+    """As JSON; positions are those among what is given, and count when they are added."""
+    rows = [{"position": i, **_row(execution_id, r)} for i, r in enumerate(results)]
+    return to_json(rows).decode()
+
+
+def _row(execution_id: UUID, result: AgentResult) -> Row:
     return {
         "execution_id": execution_id,
         "key": result.key,
+        "agent_id": result.agent_id,
+        "agent_name": result.agent_name,
         "status": result.status,
         "attempts": result.attempts,
         "run_key": result.run_key,
-        "past_runs": list(result.past_runs),
+        "past_runs": result.past_runs,
         "thread_id": result.run.thread_id if result.run else None,
         "run_id": result.run.run_id if result.run else None,
         "attempt_at": result.attempt_at,
@@ -46,13 +59,13 @@ def result_values(execution_id: UUID, result: AgentResult) -> Row:
         "output_bytes": result.output_bytes,
         "reused": result.reused,
         "needs_input": result.needs_input,
-        "usage": Jsonb(result.usage) if result.usage is not None else None,
+        "usage": result.usage,
         "error_code": result.error_code,
         "error_message": result.error_message,
         "started_at": result.started_at,
         "completed_at": result.completed_at,
         "remote_stop": result.remote_stop,
-        "history": Jsonb(result.history),
+        "history": result.history,
     }
 
 

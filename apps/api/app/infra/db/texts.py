@@ -4,18 +4,24 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from app.domain.texts import LongText, TextField
-from app.infra.db.connection import Connection
+from app.infra.db.connection import Connection, Row
+
+#: Takes the execution's `id`, and what `columns_of` makes.
+SAVE_TEXTS = """
+INSERT INTO renum.texts (execution_id, key, field, body)
+SELECT %(id)s, given.* FROM unnest(
+    %(text_keys)s::text[], %(text_fields)s::text[], %(text_bodies)s::bytea[]
+) AS given
+ON CONFLICT (execution_id, key, field) DO UPDATE SET body = excluded.body
+"""
 
 
-async def save_texts(connection: Connection, execution_id: UUID, texts: Sequence[LongText]) -> None:
-    for text in texts:
-        await connection.execute(
-            """
-            INSERT INTO renum.texts (execution_id, key, field, body) VALUES (%s, %s, %s, %s)
-            ON CONFLICT (execution_id, key, field) DO UPDATE SET body = excluded.body
-            """,
-            (execution_id, text.key, text.field, text.text.encode(errors="replace")),
-        )
+def columns_of(texts: Sequence[LongText]) -> Row:
+    return {
+        "text_keys": [text.key for text in texts],
+        "text_fields": [text.field for text in texts],
+        "text_bodies": [text.text.encode(errors="replace") for text in texts],
+    }
 
 
 async def copy_reused_texts(connection: Connection, execution_id: UUID, *, of: UUID) -> None:

@@ -83,7 +83,7 @@ class _Feed:
         if not joined:
             return False
         lowest, highest = min(w.cursor for w in joined), max(w.cursor for w in joined)
-        async with self._db.reading() as tx:
+        async with self._db.autocommit() as tx:
             events = await tx.events.after(self._user_id, lowest, limit=PAGE)
             bounds = None if events else await tx.events.bounds(self._user_id)
         if bounds is not None:
@@ -152,7 +152,7 @@ class Hub:
                 self._feeds.pop(user_id, None)
 
     async def _bounds(self, user_id: UUID) -> tuple[int, int]:
-        async with self._db.reading() as tx:
+        async with self._db.autocommit() as tx:
             return await tx.events.bounds(user_id)
 
     def ring(self, user_id: UUID | None) -> None:
@@ -177,7 +177,7 @@ class Hub:
                     await self._look.wait()
             self._look.clear()
             try:
-                async with self._db.reading() as tx:
+                async with self._db.autocommit() as tx:
                     heads = await tx.events.heads(list(self._feeds))
             except DatabaseUnavailable as error:
                 logger.warning("cannot look at the event log: %s", error)

@@ -174,7 +174,7 @@ class Watcher:
             self.join(rings)
 
     async def _page_after(self, cursor: int) -> list[StoredEvent]:
-        async with self._db.reading() as tx:
+        async with self._db.autocommit() as tx:
             return await tx.events.after(self._user_id, cursor, limit=PAGE)
 
     @property
