@@ -127,8 +127,10 @@ class _Drive:
         self._engine = engine
         self._execution = execution
         self._runs = AgentRuns(engine.runtime_of(execution.user_id), engine.clock, engine.pace)
-        # Steps change the execution in turn: each change is stored before the next one begins.
+        # Steps change the execution in turn: what is changed is stored before the next turn.
         self._turn = asyncio.Lock()
+        #: Changes that wait for it, and when each was due; the next turn makes all of them.
+        self._changes: list[tuple[Callable[[datetime], None], datetime | None]] = []
         #: Waits for room at Suna, for all steps that need some.
         self._in_line: asyncio.Task[None] | None = None
 
@@ -170,13 +172,14 @@ class _Drive:
         """Apply a change, do what it allows, store both at once, start what may start. *due_at*
         has come, whatever the clock says: timers are sometimes early by a hair."""
         engine, execution = self._engine, self._execution
+        self._changes.append((change, due_at))
         async with self._turn:
-            if execution.status.is_final:
-                return  # another change has ended it while this one waited for its turn
-            now = engine.clock()
-            if due_at is not None:
-                now = max(now, due_at)
-            change(now)
+            changes, self._changes = self._changes, []
+            if not changes or execution.status.is_final:
+                return  # made by another one's turn, or one has ended it meanwhile
+            now = max([engine.clock(), *(due for _, due in changes if due is not None)])
+            for make, _ in changes:
+                make(now)
             await self._recall(execution.inputs.missing_for_conditions())
             ready = execution.ready(now, engine.new_id)
             if ready and engine.capacity is not None:
