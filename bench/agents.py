@@ -2,7 +2,7 @@
 An agent service that does nothing but take time: `uvicorn bench.agents:app`.
 
 `POST /agents/{id}/execute?ms=50` waits and answers about 1 KB of text; `GET /agents` lists 20
-agents. Plain ASGI, so that it costs as little as it can beside what is measured.
+agents, and `GET /agents/{id}` is one of them. Plain ASGI, so that it costs as little as it can beside what is measured.
 """
 
 import asyncio
@@ -13,22 +13,20 @@ from typing import Any
 _Message = MutableMapping[str, Any]
 
 _OUTPUT = json.dumps({"output": "A slogan for the product. " * 40}).encode()
-_AGENTS = json.dumps(
+_ALL = [
     {
-        "agents": [
-            {
-                "agent_id": f"5a4d0001-0000-4000-8000-{i:012d}",
-                "name": f"Agent {i}",
-                "description": "Writes what marketing needs",
-                "category": "marketing",
-                "capabilities": ["text_generation", "image_analysis"],
-                "available": True,
-            }
-            for i in range(20)
-        ],
-        "pagination": {"page": 1, "limit": 100, "total": 20, "pages": 1},
+        "agent_id": f"5a4d0001-0000-4000-8000-{i:012d}",
+        "name": f"Agent {i}",
+        "description": "Writes what marketing needs",
+        "tags": ["marketing"],
+        "agentpress_tools": {"web_search_tool": True, "browser_tool": True},
     }
+    for i in range(20)
+]
+_AGENTS = json.dumps(
+    {"agents": _ALL, "pagination": {"page": 1, "limit": 100, "total": 20, "pages": 1}}
 ).encode()
+_AGENT = json.dumps(_ALL[0]).encode()
 
 
 async def app(
@@ -38,7 +36,7 @@ async def app(
 ) -> None:
     if scope["type"] == "lifespan":
         return
-    body = _AGENTS
+    body = _AGENTS if scope["path"].endswith("/agents") else _AGENT
     if scope["method"] == "POST":
         while (await receive()).get("more_body"):
             pass
