@@ -1,18 +1,20 @@
 """
 An agent service that does nothing but take time: `uvicorn bench.agents:app`.
 
-`POST /agents/{id}/execute?ms=50` waits and answers about 1 KB of text; `GET /agents` lists 20
-agents, and `GET /agents/{id}` is one of them. Plain ASGI, so that it costs as little as it can beside what is measured.
+`POST /agents/{id}/execute?ms=50` waits and answers about 1 KB of text, and so does
+`GET /executions/{id}` of what was executed; `GET /agents` lists 20 agents, and `GET /agents/{id}`
+is one of them. Plain ASGI, so that it costs as little as it can beside what is measured.
 """
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from uuid import uuid4
 
 _Message = MutableMapping[str, Any]
 
-_OUTPUT = json.dumps({"output": "A slogan for the product. " * 40}).encode()
+_ANSWER = {"status": "completed", "output": "A slogan for the product. " * 40}
 _ALL = [
     {
         "agent_id": f"5a4d0001-0000-4000-8000-{i:012d}",
@@ -36,11 +38,17 @@ async def app(
 ) -> None:
     if scope["type"] == "lifespan":
         return
-    body = _AGENTS if scope["path"].endswith("/agents") else _AGENT
-    if scope["method"] == "POST":
+    path: str = scope["path"]
+    if path.endswith("/agents"):
+        body = _AGENTS
+    elif "/executions/" in path:
+        body = json.dumps(_ANSWER).encode()
+    elif scope["method"] == "GET":
+        body = _AGENT
+    else:
         while (await receive()).get("more_body"):
             pass
-        body = _OUTPUT
+        body = json.dumps({"execution_id": str(uuid4()), **_ANSWER}).encode()
         if ms := float(scope["query_string"].removeprefix(b"ms=") or 0):
             await asyncio.sleep(ms / 1000)
     headers = [

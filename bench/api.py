@@ -191,16 +191,29 @@ def _bare(stack: Stack) -> Iterator[str]:
 
 
 def _runs(count: int) -> list[str]:
-    table = Table(["Renum"])
-    with running_stack(apis=1, workers=1, settings={"REDIS_URL": "", "LOG_LEVEL": "ERROR"}) as stack:
-        taken = asyncio.run(_until_completed(stack, count))
-    p50 = "POST execute to the event `completed`, 3 agents of 0 ms, p50 in ms"
-    table.add(p50, "Renum", statistics.median(taken) * 1000)
-    table.add("its p99", "Renum", sorted(taken)[int(len(taken) * 0.99)] * 1000)
-    table.limit(p50, "at most 25", lambda m: m["Renum"] <= 25)
-    table.limit("its p99", "at most 60", lambda m: m["Renum"] <= 60)
+    table = Table([_NO_TIME, "the sandbox's Suna"])
+    settings = {"REDIS_URL": "", "LOG_LEVEL": "ERROR"}
+    with running_stack(apis=1, workers=1, settings=settings) as stack:
+        _add_runs(table, "the sandbox's Suna", asyncio.run(_until_completed(stack, count)))
+        with agent_service(stack.logs) as agents_url:
+            stack.env |= {"SUNA_API_URL": f"{agents_url}/v1", "SUNA_API_DIALECT": "execute"}
+            for process in (*stack.apis, *stack.workers):
+                process.restart()
+            wait_for(f"{stack.api_urls[0]}/health")
+            _add_runs(table, _NO_TIME, asyncio.run(_until_completed(stack, count)))
+    table.limit("p50, ms", f"{_NO_TIME}: at most 25", lambda m: m[_NO_TIME] <= 25)
+    table.limit("p99, ms", f"{_NO_TIME}: at most 60", lambda m: m[_NO_TIME] <= 60)
+    print("from POST execute to the event `completed`, three agents in a row\n")
     print(table)
     return table.missed()
+
+
+_NO_TIME = "agents of 0 ms"
+
+
+def _add_runs(table: Table, whose: str, taken: list[float]) -> None:
+    table.add("p50, ms", whose, statistics.median(taken) * 1000)
+    table.add("p99, ms", whose, sorted(taken)[int(len(taken) * 0.99)] * 1000)
 
 
 async def _until_completed(stack: Stack, count: int) -> list[float]:
