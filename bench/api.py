@@ -53,41 +53,40 @@ def main() -> int:
 
 def _requests(rounds: int, seconds: float) -> list[str]:
     table = Table(["bare", "Renum"])
-    with running_stack(apis=1, workers=0, settings=_SETTINGS) as stack:
-        with agent_service(stack.logs) as agents_url, _bare(stack) as bare_url:
-            stack.env["SUNA_API_URL"] = f"{agents_url}/v1"
-            stack.apis[0].restart()
-            wait_for(f"{stack.api_urls[0]}/health")
-            ours = _Ours(stack)
-            pairs = [
-                ("plain route / agents from the cache", f"{bare_url}/plain", ours.agents),
-                ("one row / a team", f"{bare_url}/team", ours.team),
-                ("one row / a webhook", f"{bare_url}/team", ours.webhook),
-                (
-                    "ready bytes / an execution with 10 results and 100 log lines",
-                    f"{bare_url}/bytes/{ours.execution_bytes}",
-                    ours.execution,
-                ),
-            ]
-            for _ in range(rounds):
-                for name, bare, mine in pairs:
-                    _add(table, name, "bare", ask(bare, connections=_AT_ONCE, seconds=seconds))
-                    figures = ask(
-                        mine, headers=ours.headers, connections=_AT_ONCE, seconds=seconds
-                    )
-                    _add(table, name, "Renum", figures)
-                body = json.dumps({"name": "Marketing Team"}).encode()
-                writing = {"status": 201, "connections": _AT_ONCE, "seconds": seconds}
-                _add(table, _WRITE, "bare", ask(f"{bare_url}/teams", body=body, **writing))
-                written = ask(
-                    ours.teams, headers=ours.headers, body=ours.team_body, **writing
-                )
-                _add(table, _WRITE, "Renum", written)
-                direct = ask(f"{agents_url}/agents/x", seconds=seconds).p50_ms
-                through = ask(ours.agent, headers=ours.headers, seconds=seconds).p50_ms
-                table.add(_PROXIED, "bare", direct)
-                table.add(_PROXIED, "Renum", through)
-                table.add("added, ms", "Renum", through - direct)
+    with (
+        running_stack(apis=1, workers=0, settings=_SETTINGS) as stack,
+        agent_service(stack.logs) as agents_url,
+        _bare(stack) as bare_url,
+    ):
+        stack.env["SUNA_API_URL"] = f"{agents_url}/v1"
+        stack.apis[0].restart()
+        wait_for(f"{stack.api_urls[0]}/health")
+        ours = _Ours(stack)
+        pairs = [
+            ("plain route / agents from the cache", f"{bare_url}/plain", ours.agents),
+            ("one row / a team", f"{bare_url}/team", ours.team),
+            ("one row / a webhook", f"{bare_url}/team", ours.webhook),
+            (
+                "ready bytes / an execution with 10 results and 100 log lines",
+                f"{bare_url}/bytes/{ours.execution_bytes}",
+                ours.execution,
+            ),
+        ]
+        for _ in range(rounds):
+            for name, bare, mine in pairs:
+                _add(table, name, "bare", ask(bare, connections=_AT_ONCE, seconds=seconds))
+                figures = ask(mine, headers=ours.headers, connections=_AT_ONCE, seconds=seconds)
+                _add(table, name, "Renum", figures)
+            body = json.dumps({"name": "Marketing Team"}).encode()
+            writing = {"status": 201, "connections": _AT_ONCE, "seconds": seconds}
+            _add(table, _WRITE, "bare", ask(f"{bare_url}/teams", body=body, **writing))
+            written = ask(ours.teams, headers=ours.headers, body=ours.team_body, **writing)
+            _add(table, _WRITE, "Renum", written)
+            direct = ask(f"{agents_url}/agents/x", seconds=seconds).p50_ms
+            through = ask(ours.agent, headers=ours.headers, seconds=seconds).p50_ms
+            table.add(_PROXIED, "bare", direct)
+            table.add(_PROXIED, "Renum", through)
+            table.add("added, ms", "Renum", through - direct)
     table.limit(_per_second(pairs[0][0]), *_at_least(0.8))
     table.limit(_per_second(pairs[1][0]), *_at_least(0.7))
     table.limit(_per_second(pairs[2][0]), *_at_least(0.7))

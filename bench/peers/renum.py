@@ -7,7 +7,9 @@ the doorbell rung and heard. Not through the queue: see `renum_queued.py`.
 """
 
 import asyncio
+import os
 import random
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -31,12 +33,12 @@ from app.domain.teams import (
     TeamStatus,
     WorkflowType,
 )
-from app.infra.db import migrations
 from app.usecases.engine import Engine
 from app.usecases.executions import execute_team
 from app.usecases.idempotency import Idempotent
 from app.usecases.services import Services
 from bench.peers.harness import AT_ONCE, IN_A_ROW, Agents, Asked, Candidate, main
+from bench.stack import RENUM_API
 
 #: Runs are begun in the name of each in turn, as by people who do not wait for each other.
 _USERS = 50
@@ -167,10 +169,14 @@ def _never(_: object) -> StoredAnswer:
 async def opened(asked: Asked) -> AsyncIterator[tuple[Settings, Services, OneCall]]:
     """A database with our schema, and everything that a process opens."""
     settings = settings_of(asked)
-    await asyncio.to_thread(migrations.upgrade, asked.database_url)
-    async with Agents(asked.agents_url) as agents:
-        async with bootstrap(settings, Telemetry.of(settings)) as services:
-            yield settings, services, OneCall(agents)
+    # In a process of its own: what migrates takes memory that a server does not.
+    env = {**os.environ, "DATABASE_URL": asked.database_url}
+    await asyncio.to_thread(subprocess.run, [RENUM_API, "migrate"], env=env, check=True)
+    async with (
+        Agents(asked.agents_url) as agents,
+        bootstrap(settings, Telemetry.of(settings)) as services,
+    ):
+        yield settings, services, OneCall(agents)
 
 
 def settings_of(asked: Asked) -> Settings:

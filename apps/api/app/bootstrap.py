@@ -14,9 +14,7 @@ from app.core.settings import Settings
 from app.core.settings_rules import OFF
 from app.core.telemetry import Telemetry
 from app.infra.db.database import PostgresDatabase, create_pool
-from app.infra.rates.limiter import RateLimits, redis_storage
-from app.infra.redis.bus import RedisListener, RedisPublisher
-from app.infra.redis.bus import connect as connect_redis
+from app.infra.rates.limiter import RateLimits
 from app.infra.suna.connect import connect as connect_suna
 from app.infra.supabase.connect import connect as connect_supabase
 from app.infra.templates.jinja import JinjaTemplates
@@ -40,10 +38,17 @@ async def bootstrap(settings: Settings, telemetry: Telemetry) -> AsyncIterator[S
         await pool.open()
         stack.push_async_callback(pool.close)
         redis = None
+        counters: MemoryStorage | RedisStorage = MemoryStorage()
         if redis_url := settings.redis_url.get_secret_value():
+            # Here, because its client takes 20 MB of a process that has no Redis.
+            from app.infra.redis.bus import RedisListener, RedisPublisher
+            from app.infra.redis.bus import connect as connect_redis
+            from app.infra.redis.counters import redis_counters
+
             client = connect_redis(redis_url)
             stack.push_async_callback(client.aclose)
             redis = RedisPublisher(client)
+            counters = await stack.enter_async_context(redis_counters(redis_url))
         db = PostgresDatabase(
             pool,
             ring=redis.ring if redis else None,
@@ -52,11 +57,6 @@ async def bootstrap(settings: Settings, telemetry: Telemetry) -> AsyncIterator[S
         traces = telemetry.tracing.of_calls()
         suna = await stack.enter_async_context(connect_suna(settings, traces))
         supabase = await stack.enter_async_context(connect_supabase(settings, traces))
-        counters = (
-            await stack.enter_async_context(redis_storage(redis_url))
-            if redis_url
-            else MemoryStorage()
-        )
         rates = _rates(settings, counters)
         webhooks = await stack.enter_async_context(
             connect_webhooks(allow_private=settings.webhooks_allow_private)

@@ -27,6 +27,7 @@ SHARED = "HS256"
 MINTED_LIFE = timedelta(minutes=5)
 #: RFC 7519 has no limit; Supabase's tokens are 1 to 4 KiB, and headers end at 64 KiB anyway.
 MAX_TOKEN_LENGTH = 16_384
+_EXPIRED = "The access token has expired; get a new one with refresh."
 #: What PyJWT, `UUID` and `datetime` raise for claims that are signed, and still nonsense.
 _REFUSED = (
     jwt.InvalidTokenError,
@@ -133,9 +134,15 @@ def verify(token: str, key: jwt.PyJWK, rules: Rules) -> Identity:
         )
         return _identity(token, claims, rules)
     except jwt.ExpiredSignatureError as error:
-        raise InvalidToken("The access token has expired; get a new one with refresh.") from error
+        raise InvalidToken(_EXPIRED) from error
     except _REFUSED as error:
         raise InvalidToken("The access token does not hold.") from error
+
+
+def require_unexpired(identity: Identity) -> None:
+    """What `verify` decided once holds until then. Raises InvalidToken."""
+    if datetime.now(UTC) >= identity.expires_at + timedelta(seconds=LEEWAY_S):
+        raise InvalidToken(_EXPIRED)
 
 
 def _identity(token: str, claims: Mapping[str, Any], rules: Rules) -> Identity:

@@ -116,7 +116,7 @@ class Engine:
     async def save(self, execution: Execution) -> None:
         """One transaction; of one statement, unless more follows from it."""
         alone = not (execution.status.is_final or execution.needs_remote_stop())
-        async with self.db.autocommit() if alone else self.db.transaction() as tx:
+        async with self.db.group_commit() if alone else self.db.transaction() as tx:
             await store(tx, execution, self.limits, now=self.clock())
 
 
@@ -321,7 +321,7 @@ class _Drive:
     async def _attach(self, result: AgentResult, run: RunRef) -> Attachment:
         # First in memory, so that it is not forgotten when the agent's time ends right now.
         self._execution.attach(result.key, run)
-        async with self._engine.db.autocommit() as tx:
+        async with self._engine.db.group_commit() as tx:
             attachment = await tx.executions.attach(self._execution.id, result, run)
         if attachment is not Attachment.OURS:
             self._execution.attach(result.key, None)

@@ -641,6 +641,9 @@ class Database(Protocol):
     def autocommit(self) -> AbstractAsyncContextManager[Transaction]:
         """For reads, and for writes of one statement: each commits by itself."""
 
+    def group_commit(self) -> AbstractAsyncContextManager[Transaction]:
+        """For a write of one statement, which may share its commit with those of others."""
+
     def snapshot(self) -> AbstractAsyncContextManager[Transaction]:
         """For reads that must all see the same moment."""
 

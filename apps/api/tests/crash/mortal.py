@@ -1,7 +1,7 @@
 """A database whose process dies after, or just before, its n-th commit."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Literal
 
 from app.usecases.ports import Database
@@ -37,13 +37,19 @@ class MortalDatabase:
         if last:
             raise Killed
 
+    def autocommit(self) -> AbstractAsyncContextManager[Any]:
+        return self._single(self._db.autocommit())
+
+    def group_commit(self) -> AbstractAsyncContextManager[Any]:
+        return self._single(self._db.group_commit())
+
     @asynccontextmanager
-    async def autocommit(self) -> AsyncIterator[Any]:
+    async def _single(self, statement: AbstractAsyncContextManager[Any]) -> AsyncIterator[Any]:
         self._live()
         last = self._count()
         if last and self._moment == "before":
             raise Killed
-        async with self._db.autocommit() as tx:
+        async with statement as tx:
             yield tx
         if last:
             raise Killed

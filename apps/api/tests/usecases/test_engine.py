@@ -63,6 +63,12 @@ class Meanwhile:
             yield tx
         await self._committed()
 
+    @asynccontextmanager
+    async def group_commit(self) -> AsyncIterator[Transaction]:
+        async with self.db.group_commit() as tx:
+            yield tx
+        await self._committed()
+
     async def _committed(self) -> None:
         self.commits += 1  # the first is the claim
         if self.commits == self.moment and self.happens:

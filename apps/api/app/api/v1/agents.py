@@ -29,7 +29,8 @@ async def list_agents(
     found = [
         a
         for a in listing.agents
-        if wanted in fold(f"{a.name}\n{a.description}") and category in (None, a.category)
+        if category in (None, a.category)
+        and (not wanted or wanted in fold(f"{a.name}\n{a.description}"))
     ]
     return {
         "agents": found[page.offset : page.offset + page.limit],

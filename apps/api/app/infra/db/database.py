@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from typing import cast
 from uuid import UUID
 
 import psycopg
@@ -19,6 +20,7 @@ from app.infra.db.capacity import CapacityStore
 from app.infra.db.connection import Connection
 from app.infra.db.events import EventStore
 from app.infra.db.executions import ExecutionStore
+from app.infra.db.group_commit import GroupCommit
 from app.infra.db.idempotency import IdempotencyStore
 from app.infra.db.jobs import JobStore
 from app.infra.db.notifications import NotificationStore
@@ -108,6 +110,7 @@ class PostgresDatabase:
         self._pool = pool
         self._ring = ring
         self._committed = committed
+        self._group = GroupCommit(pool)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
@@ -129,6 +132,14 @@ class PostgresDatabase:
             async with self._pool.connection() as connection:
                 tx = self._stores(connection)
                 yield tx
+        self._tell(tx)
+
+    @asynccontextmanager
+    async def group_commit(self) -> AsyncIterator[PostgresTransaction]:
+        with _translated():
+            # It executes as a connection does, and does nothing else.
+            tx = self._stores(cast("Connection", self._group))
+            yield tx
         self._tell(tx)
 
     @asynccontextmanager

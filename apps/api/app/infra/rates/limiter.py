@@ -2,8 +2,6 @@
 
 import hashlib
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from ipaddress import ip_address, ip_network
 from uuid import UUID
 
@@ -12,33 +10,11 @@ from limits import RateLimitItem
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
-from redis.asyncio import ConnectionPool
 
 from app.common.breaker import Breaker, BreakerOpen, BreakerState
 from app.domain.rates import Allowance, LoginLimitUnavailable, RateLimited
 
 _log = structlog.get_logger(__name__)
-
-_CONNECT_S = 1.0
-_COMMAND_S = 1.0
-
-
-@asynccontextmanager
-async def redis_storage(url: str) -> AsyncIterator[RedisStorage]:
-    """Connects when it is needed. Several processes, and other programs, may share a Redis."""
-    pool = ConnectionPool.from_url(
-        url, socket_connect_timeout=_CONNECT_S, socket_timeout=_COMMAND_S
-    )
-    try:
-        yield RedisStorage(
-            f"async+{url}",
-            implementation="redispy",
-            wrap_exceptions=True,
-            key_prefix="renum:rates",
-            connection_pool=pool,  # type: ignore[arg-type]  # it is documented, and not typed
-        )
-    finally:
-        await pool.aclose()
 
 
 class RateLimits:
