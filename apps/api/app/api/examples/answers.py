@@ -43,7 +43,7 @@ _HEALTH: Json = {
         "suna_backend": _service(38, breaker="closed"),
         "supabase": _service(21, breaker="closed"),
         "rate_limits": {"status": "healthy", "storage": "memory"},
-        "queue": _service(1, pending=0, running=1, workers=2),
+        "queue": _service(1, pending=0, running=1, workers=3),
         "websocket": {"status": "healthy", "connections": 3},
     },
 }
