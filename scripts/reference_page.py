@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -40,7 +41,9 @@ def _operation(address: str, operation: dict[str, Any]) -> Iterator[str]:
             yield f"| {name} | {p['in']} | {kind} | {meaning} |"
         yield ""
     if body := operation.get("requestBody"):
-        yield f"Body: {_type(next(iter(body['content'].values()))['schema'])}\n"
+        content = next(iter(body["content"].values()))
+        yield f"Body: {_type(content['schema'])}\n"
+        yield from _example("Example of the body", "json", content)
     yield "| Answer | Meaning |\n| --- | --- |"
     for status, response in operation["responses"].items():
         contents = response.get("content", {})
@@ -50,6 +53,21 @@ def _operation(address: str, operation: dict[str, Any]) -> Iterator[str]:
         meaning = links or ", ".join(shapes) or response["description"]
         yield f"| {status} | {meaning} |".replace(" | null", "")
     yield ""
+    for status, response in operation["responses"].items():
+        for media_type, content in response.get("content", {}).items():
+            if "example" in content:
+                language = "json" if media_type == "application/json" else "text"
+                yield from _example(
+                    f"Example of answer {status}, `{media_type}`", language, content
+                )
+
+
+def _example(title: str, language: str, content: dict[str, Any]) -> Iterator[str]:
+    """Folded, so that the page can still be looked through."""
+    example = content["example"]
+    text = example if language == "text" else json.dumps(example, indent=2)
+    block = f"```{language}\n{text.rstrip()}\n```"
+    yield f'??? example "{title}"\n\n{indent(block, "    ")}\n'
 
 
 def _type(schema: dict[str, Any]) -> str:

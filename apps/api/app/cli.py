@@ -275,7 +275,7 @@ def _counted(counts: dict[str, int]) -> str:
 
 
 def _print(document: dict[str, Any]) -> None:
-    typer.echo(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False))
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def _exit(*_: object) -> NoReturn:

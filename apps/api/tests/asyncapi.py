@@ -23,7 +23,7 @@ def _validators(channel: str) -> dict[str, Draft202012Validator]:
     told = document()["operations"][f"send{channel[0].upper()}{channel[1:]}"]["messages"]
     names = [message["$ref"].rpartition("/")[2] for message in told]
     # Strictly: what the document does not know must not be sent.
-    components = _closed(document()["components"])
+    components = closed(document()["components"])
     return {
         name: Draft202012Validator(
             {**components["messages"][name]["payload"], "components": components},
@@ -33,15 +33,16 @@ def _validators(channel: str) -> dict[str, Draft202012Validator]:
     }
 
 
-def _closed(schema: Any) -> Any:
+def closed(schema: Any) -> Any:
+    """The same schema, and no object has fields that it does not name."""
     if isinstance(schema, list):
-        return [_closed(part) for part in schema]
+        return [closed(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    closed = {key: _closed(part) for key, part in schema.items()}
+    strict = {key: closed(part) for key, part in schema.items()}
     if isinstance(schema.get("properties"), dict) and "type" in schema:
-        closed.setdefault("additionalProperties", False)
-    return closed
+        strict.setdefault("additionalProperties", False)
+    return strict
 
 
 class Contract:

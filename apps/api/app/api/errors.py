@@ -5,7 +5,6 @@ The domain says what happened; this module says which HTTP status that is. `type
 `/errors/{code}` in our documentation, and `code` is what clients branch on.
 """
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
@@ -21,6 +20,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.routing import Match
 
+from app.api.examples.problems import EXTRAS
 from app.api.kinds import (
     BodyTooLarge,
     InternalError,
@@ -97,14 +97,12 @@ def example(error: type[RenumError]) -> dict[str, Any]:
         "type": f"/errors/{error.code}",
         "title": error.title,
         "status": status_of(error),
-        "detail": (inspect.getdoc(error) or f"{error.title}.").partition("\n")[0],
+        "detail": (error.__doc__ or "").strip().partition("\n")[0],
         "instance": "/api/v1/...",
         "code": error.code,
         "request_id": "0199c4f6-7d3e-7a51-9c55-0f6f3f6d2b11",
     }
-    if issubclass(error, Invalid):
-        value["errors"] = [{"loc": ["body", "name"], "code": "missing", "message": "is required"}]
-    return {"summary": error.title, "value": value}
+    return {"summary": error.title, "value": value | EXTRAS.get(error.code, {})}
 
 
 def add_error_handlers(app: FastAPI) -> None:

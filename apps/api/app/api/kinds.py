@@ -17,21 +17,29 @@ from app.domain.errors import (
 
 
 class RouteNotFound(NotFound):
+    """There is nothing at this path."""
+
     code = "route_not_found"
     title = "No such path"
 
 
 class MethodNotAllowed(RenumError):
+    """The path takes other methods only; `Allow` names them."""
+
     code = "method_not_allowed"
     title = "The path does not take this method"
 
 
 class BodyTooLarge(RenumError):
+    """The body is larger than 1 MiB."""
+
     code = "body_too_large"
     title = "The body is too large"
 
 
 class MalformedJson(Invalid):
+    """The body is not JSON, not UTF-8, or nested too deeply."""
+
     code = "malformed_json"
     title = "The body is not JSON"
 

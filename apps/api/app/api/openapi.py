@@ -6,13 +6,14 @@ parameters) is added here, so that no router can forget it.
 """
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from app.api.errors import PROBLEM_JSON, documented_response, example
-from app.api.examples import add_example
+from app.api.examples import add_examples
 from app.api.kinds import BodyTooLarge, InternalError, MalformedJson, status_of
 from app.api.links import add_links
 from app.domain.api_keys import InsufficientScope
@@ -26,6 +27,8 @@ ACCESS_TOKEN = "access_token"  # noqa: S105  a name
 
 #: FastAPI's own shape of a 422, which nothing here answers with.
 _REPLACED = ("HTTPValidationError", "ValidationError")
+#: What FastAPI says of an answer of which nothing was said.
+_NO_DESCRIPTION = "Successful Response"
 
 
 class DocumentedApi(FastAPI):
@@ -44,6 +47,7 @@ class DocumentedApi(FastAPI):
             for operation in _operations(document):
                 _complete(operation)
             add_links(document)
+            document["components"]["examples"] = _shared_examples(document)
         return document
 
 
@@ -55,16 +59,35 @@ def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _complete(operation: dict[str, Any]) -> None:
     summary = operation["operationId"].replace("_", " ").capitalize()
     operation["summary"] = summary.replace("api key", "API key")
-    add_example(operation)
     for parameter in operation.get("parameters", ()):
         parameter["schema"] = _sendable(parameter["schema"])
     responses = operation["responses"]
+    for status, response in responses.items():
+        if response["description"] == _NO_DESCRIPTION:
+            response["description"] = HTTPStatus(int(status)).phrase
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
     for error in _errors_of_its_form(operation):
         status = status_of(error)
         entry = responses.setdefault(str(status), documented_response(status))
         entry["content"][PROBLEM_JSON]["examples"].setdefault(error.code, example(error))
+    add_examples(operation)
+
+
+def _shared_examples(document: dict[str, Any]) -> dict[str, Any]:
+    """
+    Take the examples of problems out of the operations; each is left a reference.
+
+    Most are the same forty times: they would be a third of the document.
+    """
+    shared: dict[str, Any] = {}
+    for operation in _operations(document):
+        for response in operation["responses"].values():
+            examples = response.get("content", {}).get(PROBLEM_JSON, {}).get("examples", {})
+            for code in examples:
+                shared[code] = examples[code]
+                examples[code] = {"$ref": f"#/components/examples/{code}"}
+    return shared
 
 
 def _sendable(schema: dict[str, Any]) -> dict[str, Any]:

@@ -76,7 +76,11 @@ class Problem:
 
 
 class Invalid(RenumError):
-    """Understood, but one or more values cannot be accepted. `problems` names every place."""
+    """
+    Understood, but one or more values cannot be accepted.
+
+    `problems` names every place.
+    """
 
     code = "validation_error"
     title = "The request is not valid"

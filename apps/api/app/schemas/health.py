@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from app.common.breaker import BreakerState
 from app.schemas.base import Answer
@@ -11,12 +11,6 @@ from app.schemas.base import Answer
 
 class Health(Answer):
     """This process answers; nothing else was asked."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {"status": "ok", "version": "1.0.0", "timestamp": "2025-08-15T11:18:00Z"}
-        }
-    )
 
     status: Literal["ok"]
     version: str

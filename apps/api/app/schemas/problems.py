@@ -26,3 +26,9 @@ class Problem(Answer):
     errors: list[ProblemPlace] | None = Field(
         None, description="Only for 422: every place that cannot be accepted."
     )
+    version: int | None = Field(
+        None, description="Only for `version_mismatch`: the team's version by now."
+    )
+    oldest_event_id: int | None = Field(
+        None, description="Only for `resync_required`: the oldest event that is still kept."
+    )

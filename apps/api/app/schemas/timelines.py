@@ -1,10 +1,9 @@
 """Where the time of an execution went."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from app.domain.progress import ExecutionStatus
 from app.domain.results import AgentStatus
@@ -58,86 +57,8 @@ class AgentTimelineAnswer(Answer):
     backoff_ms: int
 
 
-_EXAMPLE_AGENT = {
-    "agent_id": "4fd0b1f4-5a39-4c76-8f3e-27a0a32b8d11",
-    "status": "completed",
-    "attempts": 1,
-    "reused": False,
-    "recorded": True,
-    "waiting_ms": 0,
-    "backoff_ms": 0,
-}
-_EXAMPLE: dict[str, Any] = {
-    "execution_id": "01a1e2d0-7c1b-7a53-9a0e-3f6b2f4f8f10",
-    "status": "completed",
-    "as_of": "2026-11-26T10:05:00Z",
-    "created_at": "2026-11-26T10:00:00Z",
-    "started_at": "2026-11-26T10:00:00Z",
-    "ended_at": "2026-11-26T10:01:30.250Z",
-    "queued_ms": 0,
-    "duration_ms": 90250,
-    "agents": [
-        {
-            **_EXAMPLE_AGENT,
-            "key": "research",
-            "agent_name": "Researcher",
-            "needs": [],
-            "waited_for": None,
-            "ready_at": "2026-11-26T10:00:00Z",
-            "started_at": "2026-11-26T10:00:00.050Z",
-            "ended_at": "2026-11-26T10:01:00.050Z",
-            "spans": [
-                {
-                    "state": "queued",
-                    "attempt": 1,
-                    "started_at": "2026-11-26T10:00:00Z",
-                    "ended_at": "2026-11-26T10:00:00.050Z",
-                    "duration_ms": 50,
-                    "code": None,
-                },
-                {
-                    "state": "running",
-                    "attempt": 1,
-                    "started_at": "2026-11-26T10:00:00.050Z",
-                    "ended_at": "2026-11-26T10:01:00.050Z",
-                    "duration_ms": 60000,
-                    "code": None,
-                },
-            ],
-            "queued_ms": 50,
-            "running_ms": 60000,
-        },
-        {
-            **_EXAMPLE_AGENT,
-            "key": "write",
-            "agent_name": "Writer",
-            "needs": ["research"],
-            "waited_for": "research",
-            "ready_at": "2026-11-26T10:01:00.050Z",
-            "started_at": "2026-11-26T10:01:00.050Z",
-            "ended_at": "2026-11-26T10:01:30.250Z",
-            "spans": [
-                {
-                    "state": "running",
-                    "attempt": 1,
-                    "started_at": "2026-11-26T10:01:00.050Z",
-                    "ended_at": "2026-11-26T10:01:30.250Z",
-                    "duration_ms": 30200,
-                    "code": None,
-                }
-            ],
-            "queued_ms": 0,
-            "running_ms": 30200,
-        },
-    ],
-    "critical_path": ["research", "write"],
-}
-
-
 class TimelineAnswer(Answer):
     """An execution over time."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     execution_id: UUID = Field(validation_alias="id")
     status: ExecutionStatus

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from app.api.errors import problem, status_of
+from app.api.examples.problems import EXTRAS
 from app.core.settings import Settings
-from app.domain.errors import RenumError
+from app.domain.errors import Invalid, RenumError
 from app.domain.users import InvalidCredentials, InvalidToken, UserBanned
 from app.main import create_app
 
@@ -56,7 +57,9 @@ def test_operations_have_their_own_names() -> None:
 )
 def test_every_operation_says_how_it_can_fail(name: str, operation: dict[str, Any]) -> None:
     assert operation["summary"]
+    assert operation["description"]
     assert operation["tags"]
+    assert "Successful Response" not in str(operation["responses"])
     assert codes(operation, "500") == {"internal_error"}
     if {"access_token": []} in operation.get("security", []):
         assert {"unauthenticated", "invalid_token"} <= codes(operation, "401")
@@ -121,5 +124,10 @@ def test_codes_are_unique_and_have_titles() -> None:
         e for e in _subclasses(RenumError) if "code" in vars(e) and e.__module__.startswith("app.")
     }
     assert len({e.code for e in named}) == len(named)
+    assert {e.code for e in named if issubclass(e, Invalid)} == {
+        code for code, extras in EXTRAS.items() if "errors" in extras
+    }
+    # Not inherited: examples quote it.
+    assert all(e.__doc__ and e.__doc__.strip() for e in named)
     assert all(e.title and e.code == e.code.lower() and " " not in e.code for e in named)
     assert all(status_of(e) >= 400 for e in named)

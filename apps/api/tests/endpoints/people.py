@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import httpx2
 
+from app.schemas.problems import Problem
 from renum_sandbox import constants
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ def problem_of(answer: httpx2.Response, status: int, code: str) -> Json:
     """The problem document of an answer that has to be this one."""
     body = checked(answer, status)
     assert answer.headers["content-type"] == "application/problem+json"
-    assert set(body) >= {"type", "title", "status", "detail", "instance", "code", "request_id"}
+    Problem.model_validate(body, extra="forbid")
     assert (body["status"], body["code"], body["type"]) == (status, code, f"/errors/{code}")
     assert body["instance"] == answer.request.url.path
     assert body["request_id"] == answer.headers["x-request-id"]

@@ -96,11 +96,9 @@ def test_the_version_is_the_packages() -> None:
 def test_openapi_prints_the_same_document_everywhere(folder: Path) -> None:
     printed = run(folder, "openapi", API_PREFIX="/elsewhere", APP_ENV="nonsense")
     assert (printed.returncode, printed.stderr) == (0, "")
-    document = json.loads(printed.stdout)
-    assert document == create_app(Settings.model_construct(), worker=False).openapi()
-    assert (
-        printed.stdout == json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    )
+    document = create_app(Settings.model_construct(), worker=False).openapi()
+    # Also in the same order, in which people read it.
+    assert printed.stdout == json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 @pytest.mark.parametrize("command", ["serve", "worker"])

@@ -1,5 +1,6 @@
 """Settings: where values come from, and what is good enough to start with."""
 
+import re
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -181,6 +182,13 @@ def test_the_example_lists_every_setting_and_no_other() -> None:
     lines = ENV_EXAMPLE.read_text().splitlines()
     named = {line.partition("=")[0] for line in lines if line and not line.startswith("#")}
     assert named == {name.upper() for name in Settings.model_fields}
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.pt-BR.md"])
+def test_the_readme_explains_every_setting_and_no_other(name: str) -> None:
+    rows = re.findall(r"^\| (`[A-Z].*?) \|", (ENV_EXAMPLE.parent / name).read_text(), re.MULTILINE)
+    named = [setting for row in rows for setting in re.findall(r"`([A-Z_]+)`", row)]
+    assert sorted(named) == sorted(name.upper() for name in Settings.model_fields)
 
 
 def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
