@@ -85,7 +85,7 @@ class Table:
                 said, holds = self._limits.get(what, ("", lambda _: True))
                 cells.append(said if holds(medians) else f"{said} **missed**")
             lines.append(_line(cells))
-        if self._comparisons:
+        if self._ratios():
             lines += ["", _line(["", "ratio", "wanted"]), "|---|---:|---|"]
         for c, ratio in self._ratios():
             said = c.wanted if c.holds(ratio) else f"{c.wanted} **missed**"

@@ -1,10 +1,9 @@
 """
 `python -m bench.throughput`: how many runs a process gets done, and what each costs.
 
-Sequential runs of three agents that take 50 ms each, 200 at a time, by Renum, by what it is
+Sequential runs of three agents that take 50 ms each, many at a time, by Renum, by what it is
 measured against, and by plain asyncio as the limit; all candidates in turn, each in a fresh
-process. With `--growth`, Renum alone does as many runs as are asked for, and its memory is looked
-at before and after.
+process. Then Renum alone: whether its memory grows with what it has done.
 """
 
 import argparse
@@ -18,6 +17,8 @@ _RUNS = "runs a second"
 _CPU = "CPU of a run, ms"
 _MEMORY = "memory at most, MB"
 _ERRORS = "errors"
+_FIRST = "memory after a fifth of the runs below, MB"
+_LAST = "memory after {:,} runs, MB"
 _AGENT_MS = 50
 
 
@@ -27,10 +28,14 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
     parser.add_argument("--at-once", type=int, default=200)
     parser.add_argument(
+        "--growth", type=int, default=10_000, help="runs by Renum alone; 0 leaves that out"
+    )
+    parser.add_argument(
         "--only", action="append", choices=[c.module for c in peers.ALL], default=[]
     )
     asked = parser.parse_args()
     candidates = peers.chosen(asked.only)
+    ours = peers.RENUM.name
     table = Table([c.name for c in candidates])
     with peers.shared_services() as bench:
         for _ in range(asked.rounds):
@@ -50,7 +55,12 @@ def main() -> int:
                 table.add(_CPU, candidate.name, figures["cpu_ms"])
                 table.add(_MEMORY, candidate.name, figures["peak_mb"])
                 table.add(_ERRORS, candidate.name, figures["errors"])
-    ours = peers.RENUM.name
+        if asked.growth:
+            figures = bench.measure(peers.RENUM, "growth", runs=asked.growth, at_once=50)
+            table.add(_FIRST, peers.RENUM.name, figures["first_mb"])
+            table.add(_LAST.format(asked.growth), peers.RENUM.name, figures["last_mb"])
+            most = 1.1 * figures["first_mb"]
+            table.limit(_LAST.format(asked.growth), "no growth", lambda m: m[ours] <= most)
     table.compare(_RUNS, ours, peers.RAW_DURABLE.name, at_least=0.5)
     table.compare(_RUNS, ours, peers.LANGGRAPH.name, at_least=3.5)
     table.compare(_RUNS, ours, peers.DBOS.name, at_least=4.5)

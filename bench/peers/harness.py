@@ -6,6 +6,7 @@ Runs in every peer's environment, so it needs only aiohttp, psutil and uvloop.
 
 import argparse
 import asyncio
+import gc
 import json
 import statistics
 import threading
@@ -67,20 +68,23 @@ class Agents:
 
 
 def main(open_candidate: Open) -> None:
-    """`python -m bench.peers.NAME sequential|parallel|load ...` prints figures as JSON."""
+    """`python -m bench.peers.NAME MEASURE ...` prints figures as JSON."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("measure", choices=["sequential", "parallel", "load"])
+    parser.add_argument("measure", choices=["sequential", "parallel", "load", "growth"])
     parser.add_argument("--agents", required=True)
     parser.add_argument("--database", required=True)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--at-once", type=int, default=200)
     parser.add_argument("--ms", type=float, default=0.0)
+    parser.add_argument("--runs", type=int, default=10_000)
     asked = parser.parse_args()
 
     async def measure() -> dict[str, float]:
         async with open_candidate(Asked(asked.agents, asked.database)) as candidate:
             if asked.measure == "load":
                 return await _load(candidate, asked.ms, asked.at_once, asked.seconds)
+            if asked.measure == "growth":
+                return await _growth(candidate, asked.at_once, asked.runs)
             run = candidate.sequential if asked.measure == "sequential" else candidate.parallel
             return await _one_by_one(run, asked.ms, asked.seconds)
 
@@ -139,6 +143,24 @@ async def _load(candidate: Candidate, ms: float, at_once: int, seconds: float) -
         "errors": errors,
         "runs": done,
     }
+
+
+async def _growth(candidate: Candidate, at_once: int, runs: int) -> dict[str, float]:
+    """Memory after a fifth of the runs, when everything is warm, and after all of them."""
+    left = iter(range(runs))
+
+    async def again_and_again(until: int) -> None:
+        for number in left:
+            await candidate.sequential(0)
+            if number >= until:
+                return
+
+    figures = {}
+    for name, until in (("first_mb", runs // 5), ("last_mb", runs)):
+        await asyncio.gather(*(again_and_again(until) for _ in range(at_once)))
+        gc.collect()
+        figures[name] = psutil.Process().memory_info().rss / _MB
+    return figures
 
 
 class _Peak:

@@ -53,7 +53,7 @@ class Bench:
         command = [python, "-m", f"bench.peers.{candidate.module}", measure]
         command += ["--agents", self._agents_url, "--database", self._database(candidate)]
         for name, value in options.items():
-            command += [f"--{name.replace('_', '-')}", f"{value:g}"]
+            command += [f"--{name.replace('_', '-')}", str(value)]
         done = subprocess.run(
             command, stdout=subprocess.PIPE, text=True, timeout=_LIMIT_S, check=True
         )
