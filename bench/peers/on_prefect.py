@@ -61,7 +61,10 @@ async def open_prefect(asked: Asked) -> AsyncIterator[Candidate]:
     env = {**os.environ, "PREFECT_API_DATABASE_CONNECTION_URL": url}
     command = [str(Path(sys.executable).with_name("prefect")), "server", "start", "--no-ui"]
     server = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", _PORT], env=env, stdout=subprocess.DEVNULL
+        [*command, "--host", "127.0.0.1", "--port", _PORT],
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # it complains at length of being stopped
     )
     try:
         await _until_it_answers(server)

@@ -52,7 +52,8 @@ async def test_what_comes_at_once_is_committed_together(
     cursors = await asyncio.gather(*(group.execute(query, (n,)) for n in range(20)))
 
     assert [await cursor.fetchone() for cursor in cursors] == [{"n": n} for n in range(20)]
-    assert len(set((await rows(pool, numbers)).values())) == 1
+    transactions = set((await rows(pool, numbers)).values())
+    assert len(transactions) <= 3  # the first two by themselves
 
 
 async def test_what_comes_alone_goes_alone(pool: Pool, numbers: sql.Identifier) -> None:
@@ -81,18 +82,18 @@ async def test_one_that_fails_takes_no_other_with_it(
     assert sorted(await rows(pool, numbers)) == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("by_itself", [True, False])
 async def test_one_that_waits_for_a_lock_keeps_no_other_waiting(
-    pool: Pool, numbers: sql.Identifier, shared_database_url: str, alone: bool
+    pool: Pool, numbers: sql.Identifier, shared_database_url: str, by_itself: bool
 ) -> None:
     group, query = GroupCommit(pool), insert(numbers)
     async with await psycopg.AsyncConnection.connect(shared_database_url) as other:
         await other.execute(query, (1,))  # not committed: whoever adds it too has to wait
-        waits = asyncio.create_task(group.execute(query, (1,)))
-        if alone:
-            await asyncio.sleep(0.01)  # it is sent by then
+        order = [1, 2, 3, 4, 5] if by_itself else [2, 3, 1, 4, 5]
+        tasks = {n: asyncio.create_task(group.execute(query, (n,))) for n in order}
+        waits = tasks.pop(1)
         async with asyncio.timeout(20):
-            await asyncio.gather(*(group.execute(query, (n,)) for n in range(2, 6)))
+            await asyncio.gather(*tasks.values())
         assert not waits.done()
         await other.rollback()
         await waits
@@ -100,18 +101,19 @@ async def test_one_that_waits_for_a_lock_keeps_no_other_waiting(
     assert sorted(await rows(pool, numbers)) == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("which", [0, 3])
 async def test_one_that_nobody_waits_for_any_more_harms_no_other(
-    pool: Pool, numbers: sql.Identifier
+    pool: Pool, numbers: sql.Identifier, which: int
 ) -> None:
     group, query = GroupCommit(pool), insert(numbers)
-    tasks = [asyncio.create_task(group.execute(query, (n,))) for n in range(4)]
+    tasks = [asyncio.create_task(group.execute(query, (n,))) for n in range(5)]
     await asyncio.sleep(0)
-    tasks[0].cancel()
+    tasks[which].cancel()
 
     ends = await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert isinstance(ends[0], asyncio.CancelledError)
-    assert {1, 2, 3} <= set(await rows(pool, numbers))
+    assert isinstance(ends[which], asyncio.CancelledError)
+    assert set(range(5)) - {which} <= set(await rows(pool, numbers))
 
 
 async def test_a_connection_that_is_lost_fails_its_group_and_nothing_later(
@@ -122,12 +124,14 @@ async def test_a_connection_that_is_lost_fails_its_group_and_nothing_later(
 
     ends = await asyncio.gather(
         group.execute(query, (1,)),
-        group.execute(suicide, ()),
         group.execute(query, (2,)),
+        group.execute(query, (3,)),
+        group.execute(suicide, ()),
+        group.execute(query, (4,)),
         return_exceptions=True,
     )
 
-    assert all(isinstance(end, psycopg.OperationalError) for end in ends)
-    assert await rows(pool, numbers) == {}
-    await group.execute(query, (3,))
-    assert sorted(await rows(pool, numbers)) == [3]
+    lost = [isinstance(end, psycopg.OperationalError) for end in ends]
+    assert lost == [False, False, True, True, True]
+    await group.execute(query, (5,))
+    assert sorted(await rows(pool, numbers)) == [1, 2, 5]

@@ -1,8 +1,9 @@
 """
 Group commit: single statements of many tasks share a round trip and a commit.
 
-While one group is on its way, what comes meanwhile gathers for the next; a statement that comes
-alone goes alone, at once. So it costs nobody time, and the more goes on the less each one costs.
+Where little goes on, each statement goes by itself, at once. Where more are under way than that,
+those that come gather while a group is sent, and are the next one: so nobody waits longer for it,
+and the more goes on, the less each one costs.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ from psycopg import AsyncCursor
 from app.infra.db.connection import Connection, Row
 
 _Parameters = Mapping[str, Any] | Sequence[Any]
+#: So many go by themselves at once, before others gather.
+_BY_THEMSELVES = 2
 #: Whoever waits for a lock for longer must not keep others waiting.
 _PATIENCE_S = 0.05
 _BOUNDED: LiteralString = "SET LOCAL lock_timeout = '50ms'"
@@ -27,7 +30,9 @@ class GroupCommit:
         self._pool = pool
         self._waiting: list[_Statement] = []
         self._sending: asyncio.Task[None] | None = None
-        #: Those that go on by themselves.
+        #: Statements under way by themselves.
+        self._by_themselves = 0
+        #: Those of groups that had to be taken apart.
         self._apart: set[asyncio.Task[None]] = set()
 
     async def execute(self, query: LiteralString, parameters: _Parameters) -> AsyncCursor[Row]:
@@ -38,6 +43,13 @@ class GroupCommit:
         database is not waited for.
         """
         statement = _Statement(query, parameters)
+        if self._sending is None and self._by_themselves < _BY_THEMSELVES:
+            self._by_themselves += 1
+            try:
+                async with self._pool.connection() as connection:
+                    return await statement.sent_over(connection)
+            finally:
+                self._by_themselves -= 1
         self._waiting.append(statement)
         if self._sending is None:
             self._sending = asyncio.create_task(self._send_all(), name="group commit")
