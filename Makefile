@@ -12,7 +12,7 @@ WORKERS ?= 2
 export PROMPT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test chaos fuzz audit check format lock openapi client docs clean
+.PHONY: help demo run test chaos fuzz audit check lint format lock openapi client docs clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -37,7 +37,7 @@ demo: $(READY) ## A team of three agents runs before your eyes; PROMPT="..." set
 run: $(READY) ## The whole stack on http://127.0.0.1:8000, data under .renum/
 	@exec $(BIN)/renum-api dev
 
-test: $(READY) $(OFFICIAL)/.ready ## The whole test suite, with coverage
+test: lint $(OFFICIAL)/.ready ## Everything that `make check` does, the slow tests too, with coverage
 	@$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term --cov-report=json:.coverage.json --cov-fail-under=90
 	@$(BIN)/python scripts/branches.py .coverage.json 92
 
@@ -50,12 +50,14 @@ fuzz: $(READY) ## Ask a server everything its OpenAPI document allows, and much 
 audit: $(READY) ## Look for known vulnerabilities of what is installed; asks the index and its database
 	@$(BIN)/uvx --quiet pip-audit --strict --disable-pip --require-hashes -r requirements/api.txt
 
-check: $(READY) ## Format, lint, types, import rules, fast tests
+check: lint ## Format, lint, types, import rules, fast tests
+	@$(BIN)/pytest -n $(WORKERS) -q -m "not slow"
+
+lint: $(READY) ## Format, lint, types, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pytest -n $(WORKERS) -q -m "not slow"
 
 format: $(READY) ## Rewrite the code in the house style
 	@$(BIN)/ruff check --fix-only --quiet .
