@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # The official client of Supabase Auth pins an older HTTP library, so it lives apart.
 OFFICIAL := .venv-supabase-auth
+# What Renum is measured beside; each in an environment of its own.
+PEERS := bench/peers/requirements
 PACKAGES := apps/api apps/sandbox clients/python
 # Two cores run the suite fastest with two workers; more cores may use more.
 WORKERS ?= 2
@@ -90,8 +92,11 @@ lock: $(READY) ## Compile the requirement files anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		-c requirements/api.txt $(PACKAGES:%=%/pyproject.toml) --extra dev --extra otel --group pyproject.toml:dev \
 		-o requirements/dev.txt
+	@cd $(PEERS) && for peer in *.in; do ../../../$(BIN)/uv pip compile -q --universal \
+		--python-version 3.11 --generate-hashes --no-header -c ../../../requirements/api.txt \
+		$$peer -o $${peer%.in}.txt || exit 1; done
 
 clean: ## Remove everything that was built, installed or stored here
 	@test ! -x $(BIN)/renum-api || $(BIN)/renum-api stop
-	@rm -rf $(VENV) $(OFFICIAL) .renum site .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(OFFICIAL) .venv-peers .renum site .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
