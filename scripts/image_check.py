@@ -52,9 +52,9 @@ def check(image: Stage) -> None:
         port = _free_port()
         with tree.started(*image.command, "--no-worker", "--port", str(port)) as api:
             api.is_well([word.replace(":8000", f":{port}") for word in image.healthcheck])
-            port = _free_port()
-            with tree.started("worker", "--port", str(port)) as worker:
-                worker.is_well(["python", "-m", "app.probe", f"http://127.0.0.1:{port}"])
+            alive = str(image.path(f"{TMP}/renum-alive"))
+            with tree.started("worker", "--alive-file", alive) as worker:
+                worker.is_well(["python", "-m", "app.probe", "--fresh", "15", alive])
     print("checked: it migrates, serves, works, and its healthcheck says so")
 
 

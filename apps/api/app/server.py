@@ -6,12 +6,14 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
 from app.bootstrap import bootstrap
+from app.common.tasks import background
 from app.core.garbage import settle
 from app.core.settings import ConfigurationError, Settings
 from app.core.telemetry import Telemetry
@@ -25,6 +27,7 @@ WS_MAX_BYTES = 65_536
 #: Longer than load balancers keep a connection: the side that closes first must be theirs.
 KEEP_ALIVE_S = 75
 PING_S = 20
+ALIVE_EVERY_S = 5
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -67,13 +70,16 @@ def serve(
         sys.exit(1)
 
 
-def work(settings: Settings) -> None:
-    """Run executions, and listen to nobody, until a signal ends it. Blocks."""
+def work(settings: Settings, *, alive_file: Path | None = None) -> None:
+    """
+    Run executions, and listen to nobody, until a signal ends it; meanwhile touch *alive_file*.
+    Blocks.
+    """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner, suppress(asyncio.CancelledError):
-        runner.run(_work(settings))
+        runner.run(_work(settings, alive_file))
 
 
-async def _work(settings: Settings) -> None:
+async def _work(settings: Settings, alive_file: Path | None) -> None:
     loop, this = asyncio.get_running_loop(), asyncio.current_task()
     assert this is not None  # noqa: S101  inside a coroutine there is one
     # Cancelled, not interrupted anywhere: the worker hands its jobs back.
@@ -84,9 +90,18 @@ async def _work(settings: Settings) -> None:
         async with AsyncExitStack() as stack:
             services = await stack.enter_async_context(bootstrap(settings, telemetry))
             settle()
+            if alive_file:
+                await stack.enter_async_context(background(_touch(alive_file), name="alive file"))
             await run_worker(settings, services, telemetry.tracing)
     finally:
         await asyncio.to_thread(telemetry.tracing.close)
+
+
+async def _touch(file: Path) -> None:
+    """Shows that the event loop turns: a worker serves no HTTP that could be asked."""
+    while True:
+        await asyncio.to_thread(file.touch)
+        await asyncio.sleep(ALIVE_EVERY_S)
 
 
 class Server(uvicorn.Server):

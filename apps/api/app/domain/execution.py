@@ -205,8 +205,7 @@ class Execution:
         reused = [r for r in results if r.reused]
         for result in reused:
             execution.journal.agent_ended(result, result.completed_at or now)
-        some = f"{len(reused)} finished result{'s' if len(reused) > 1 else ''}"
-        taken = f" with {some} of an earlier one" if reused else ""
+        taken = f" with {len(reused)} finished results of an earlier one" if reused else ""
         execution.journal.log(now, "info", f"Execution {'queued' if queued else 'started'}{taken}")
         execution._tell_status()
         return execution

@@ -170,29 +170,9 @@ def test_there_is_time_to_drain() -> None:
         assert pod["terminationGracePeriodSeconds"] >= pause_s + GRACE_S + 2
 
 
-def test_workers_are_asked_for_their_metrics_only() -> None:
-    objects = rendered(values("minimal"))
-    (rule,) = objects["NetworkPolicy", "renum-worker"]["spec"]["ingress"]
-    assert [port["port"] for port in rule["ports"]] == [9100]
-    assert rule["from"] == [{"namespaceSelector": {}}]
-    pod = objects["Deployment", "renum-worker"]["spec"]["template"]
-    assert pod["metadata"]["annotations"]["prometheus.io/port"] == "9100"
-    (container,) = pod["spec"]["containers"]
-    assert " ".join(container["args"]) == "worker --host 0.0.0.0 --port 9100"
-    assert container["livenessProbe"]["httpGet"] == {"path": "/health", "port": "metrics"}
-    assert container["ports"] == [{"name": "metrics", "containerPort": 9100}]
-    assert ("Service", "renum-worker") not in objects
-
-
-def test_who_may_scrape_workers_can_be_said() -> None:
-    scraper = {"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}
-    objects = rendered({**values("full"), "networkPolicy": {"scrapeFrom": [scraper]}})
-    (rule,) = objects["NetworkPolicy", "renum-worker"]["spec"]["ingress"]
-    assert rule["from"] == [scraper]
-
-
-def test_no_pod_reaches_the_cloud_s_metadata() -> None:
+def test_nobody_calls_workers_and_no_pod_reaches_the_cloud_s_metadata() -> None:
     objects = rendered(values("full"))
+    assert objects["NetworkPolicy", "renum-worker"]["spec"]["ingress"] == []
     for name in ("renum-api", "renum-worker"):
         anywhere = objects["NetworkPolicy", name]["spec"]["egress"][1]["to"]
         assert anywhere[0]["ipBlock"]["except"] == ["169.254.0.0/16"]
