@@ -43,6 +43,7 @@ WORKDIR /tmp
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
+# API and worker alike: in a container, each listens on 8000.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-m", "app.probe", "http://127.0.0.1:8000"]
 ENTRYPOINT ["renum-api"]

@@ -69,10 +69,6 @@ def dev(
 
 @cli.command()
 def worker(
-    alive_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Touched every 5 seconds, for `python -m app.probe`."),
-    ] = None,
     host: Host = "127.0.0.1",
     port: Annotated[
         int | None,
@@ -84,12 +80,10 @@ def worker(
     """Run executions only; as many of these processes as you like."""
     from app import server
 
-    if port is not None and alive_file is not None:
-        raise typer.BadParameter("with --port, ask /health: no file is touched")
     bound = nullcontext() if port is None else server.listen(host, port)
     with bound as listening, _prepared(Settings.load()) as settings:
         if listening is None:
-            server.work(settings, alive_file=alive_file)
+            server.work(settings)
         else:
             server.serve(settings, listening, api=False)
 

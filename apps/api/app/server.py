@@ -5,15 +5,13 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
 from app.bootstrap import bootstrap
-from app.common.tasks import background
 from app.core.garbage import settle
 from app.core.settings import ConfigurationError, Settings
 from app.core.telemetry import Telemetry
@@ -27,7 +25,6 @@ WS_MAX_BYTES = 65_536
 #: Longer than load balancers keep a connection: the side that closes first must be theirs.
 KEEP_ALIVE_S = 75
 PING_S = 20
-ALIVE_EVERY_S = 5
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -70,16 +67,13 @@ def serve(
         sys.exit(1)
 
 
-def work(settings: Settings, *, alive_file: Path | None = None) -> None:
-    """
-    Run executions, and listen to nobody, until a signal ends it; meanwhile touch *alive_file*.
-    Blocks.
-    """
+def work(settings: Settings) -> None:
+    """Run executions, and listen to nobody, until a signal ends it. Blocks."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner, suppress(asyncio.CancelledError):
-        runner.run(_work(settings, alive_file))
+        runner.run(_work(settings))
 
 
-async def _work(settings: Settings, alive_file: Path | None) -> None:
+async def _work(settings: Settings) -> None:
     loop, this = asyncio.get_running_loop(), asyncio.current_task()
     assert this is not None  # noqa: S101  inside a coroutine there is one
     # Cancelled, not interrupted anywhere: the worker hands its jobs back.
@@ -87,21 +81,11 @@ async def _work(settings: Settings, alive_file: Path | None) -> None:
         loop.add_signal_handler(number, this.cancel)
     telemetry = Telemetry.of(settings)
     try:
-        async with AsyncExitStack() as stack:
-            services = await stack.enter_async_context(bootstrap(settings, telemetry))
+        async with bootstrap(settings, telemetry) as services:
             settle()
-            if alive_file:
-                await stack.enter_async_context(background(_touch(alive_file), name="alive file"))
             await run_worker(settings, services, telemetry.tracing)
     finally:
         await asyncio.to_thread(telemetry.tracing.close)
-
-
-async def _touch(file: Path) -> None:
-    """Shows that the event loop turns: a worker serves no HTTP that could be asked."""
-    while True:
-        await asyncio.to_thread(file.touch)
-        await asyncio.sleep(ALIVE_EVERY_S)
 
 
 class Server(uvicorn.Server):

@@ -205,7 +205,8 @@ class Execution:
         reused = [r for r in results if r.reused]
         for result in reused:
             execution.journal.agent_ended(result, result.completed_at or now)
-        taken = f" with {len(reused)} finished results of an earlier one" if reused else ""
+        count = "1 finished result" if len(reused) == 1 else f"{len(reused)} finished results"
+        taken = f" with {count} of an earlier one" if reused else ""
         execution.journal.log(now, "info", f"Execution {'queued' if queued else 'started'}{taken}")
         execution._tell_status()
         return execution

@@ -1,5 +1,6 @@
 """The Helm chart: linted and rendered by Helm, its objects held to the schemas of Kubernetes."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,7 @@ def test_what_is_required_is_asked_for(missing: str) -> None:
         {"terminationGracePeriodSeconds": 5},  # shorter than the drain
         {"api": {"pdb": {"minAvailable": 1, "maxUnavailable": 1}}},
         {"image": {"repository": "r", "digest": "sha256:short"}},
+        {"networkPolicy": {"scrapers": [{}]}},  # anybody
     ],
 )
 def test_the_schema_refuses_what_would_go_wrong(wrong: dict[str, Any]) -> None:
@@ -170,9 +172,95 @@ def test_there_is_time_to_drain() -> None:
         assert pod["terminationGracePeriodSeconds"] >= pause_s + GRACE_S + 2
 
 
-def test_nobody_calls_workers_and_no_pod_reaches_the_cloud_s_metadata() -> None:
+def container_of(objects: dict[tuple[str, str], Object], name: str) -> Object:
+    (found,) = objects["Deployment", name]["spec"]["template"]["spec"]["containers"]
+    container: Object = found
+    return container
+
+
+def test_api_and_worker_answer_probes_and_prometheus_alike() -> None:
     objects = rendered(values("full"))
+    for name, command in (("renum-api", "serve"), ("renum-worker", "worker")):
+        container = container_of(objects, name)
+        assert container["args"][0] == command
+        (port,) = container["ports"]
+        asked = {
+            probe: container[f"{probe}Probe"]["httpGet"]
+            for probe in ("startup", "liveness", "readiness")
+        }
+        assert {get["port"] for get in asked.values()} == {port["name"]}
+        assert {probe: get["path"] for probe, get in asked.items()} == {
+            "startup": "/health",
+            "liveness": "/health",
+            "readiness": "/health/ready",
+        }
+        pod = objects["Deployment", name]["spec"]["template"]["metadata"]
+        scraped = {k: v for k, v in pod["annotations"].items() if k.startswith("prometheus.io/")}
+        assert scraped == {
+            "prometheus.io/scrape": "true",
+            "prometheus.io/path": "/metrics",
+            "prometheus.io/port": str(port["containerPort"]),
+        }
+        (rule,) = objects["NetworkPolicy", name]["spec"]["ingress"]
+        assert rule["ports"] == [{"protocol": "TCP", "port": port["containerPort"]}]
+    told = container_of(objects, "renum-worker")["args"]
+    assert told == ["worker", "--host", "0.0.0.0", "--port", str(port["containerPort"])]  # noqa: S104
+
+
+PROMETHEUS = {
+    "namespaceSelector": {},
+    "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+}
+
+
+@pytest.mark.parametrize("name", ["minimal", "full"])
+def test_prometheus_reaches_workers_and_nobody_else_does(name: str) -> None:
+    """The kubelet of a pod's node always may; no policy says so, nor could forbid it."""
+    (rule,) = rendered(values(name))["NetworkPolicy", "renum-worker"]["spec"]["ingress"]
+    assert rule["from"] == [PROMETHEUS]
+
+
+def test_no_scrapers_is_nobody_not_everybody() -> None:
+    objects = rendered(values("minimal", networkPolicy={"scrapers": []}))
     assert objects["NetworkPolicy", "renum-worker"]["spec"]["ingress"] == []
+
+
+def test_who_may_reach_the_api_is_joined_by_prometheus() -> None:
+    (rule,) = rendered(values("full"))["NetworkPolicy", "renum-api"]["spec"]["ingress"]
+    asked = values("full")["networkPolicy"]["from"]
+    assert rule["from"][:-1] == [*asked, PROMETHEUS]
+    (everybody,) = rendered(values("minimal"))["NetworkPolicy", "renum-api"]["spec"]["ingress"]
+    assert "from" not in everybody
+
+
+def test_the_page_s_pod_monitor_finds_api_and_workers() -> None:
+    page = (CHART.parents[2] / "docs" / "operations" / "monitoring.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (spec,) = [o["spec"] for o in map(yaml.safe_load, blocks) if o.get("kind") == "PodMonitor"]
+    with helm.Chart.load(str(CHART)) as chart:
+        texts = chart.render(values("full"), name="renum", namespace="renum")
+    pods = {
+        o["metadata"]["name"]: o["spec"]["template"]
+        for o in _objects(texts)
+        if "template" in o.get("spec", {})
+    }
+    (label,) = spec["selector"]["matchExpressions"]
+    assert label["operator"] == "In"
+    found = {
+        name
+        for name, pod in pods.items()
+        if spec["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+        and pod["metadata"]["labels"][label["key"]] in label["values"]
+    }
+    assert found == {"renum-api", "renum-worker"} < set(pods)
+    (endpoint,) = spec["podMetricsEndpoints"]
+    for name in found:
+        (container,) = pods[name]["spec"]["containers"]
+        assert endpoint["port"] in {port["name"] for port in container["ports"]}
+
+
+def test_no_pod_reaches_the_cloud_s_metadata() -> None:
+    objects = rendered(values("full"))
     for name in ("renum-api", "renum-worker"):
         anywhere = objects["NetworkPolicy", name]["spec"]["egress"][1]["to"]
         assert anywhere[0]["ipBlock"]["except"] == ["169.254.0.0/16"]

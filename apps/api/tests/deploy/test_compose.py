@@ -98,6 +98,22 @@ def test_our_containers_write_nothing_and_may_nothing() -> None:
             assert port["host_ip"] == "127.0.0.1"
 
 
+def test_workers_answer_the_image_s_health_check_and_prometheus_and_nobody_outside() -> None:
+    read = services(REQUIRED)
+    worker = read["worker"]
+    assert worker["command"] == ["worker", "--host", "0.0.0.0", "--port", "8000"]  # noqa: S104
+    assert "ports" not in worker
+    assert list(worker["networks"]) == list(read["api"]["networks"]) == ["default"]
+    assert "healthcheck" not in worker
+    assert "http://127.0.0.1:8000" in (ROOT / "Dockerfile").read_text().partition("HEALTHCHECK")[2]
+    page = (ROOT / "docs" / "operations" / "monitoring.md").read_text()
+    blocks = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    (scraped,) = [block["scrape_configs"] for block in blocks if "scrape_configs" in block]
+    found = [found for job in scraped for found in job["dns_sd_configs"]]
+    assert {name for one in found for name in one["names"]} == {"api", "worker"} <= set(read)
+    assert {one["port"] for one in found} == {8000}
+
+
 def test_the_sandbox_comes_only_when_asked_for_and_apart() -> None:
     plain = compose(REQUIRED, "config", "--services")
     assert set(plain.stdout.split()) == {"api", "worker", "migrate", "postgres", "valkey"}

@@ -143,6 +143,38 @@ def test_each_process_is_one_target() -> None:
     assert {job["job_name"] for job in example["scrape_configs"]} == {"renum-api", "renum-worker"}
 
 
+def gauges_of_the_database() -> set[str]:
+    """What every process tells alike."""
+    rows = re.findall(r"^\| `(renum_\w+)` \|.*\| database \|", MONITORING, re.MULTILINE)
+    assert len(rows) >= 5
+    return set(rows)
+
+
+def test_what_every_process_tells_alike_is_never_added_up() -> None:
+    """With two processes, a sum would be twice what there is."""
+    alike, checked = gauges_of_the_database(), 0
+    for where, expression in expressions():
+        within: list[promql_parser.Expr] = []
+
+        def look(node: object, within: list[promql_parser.Expr] = within) -> None:
+            if isinstance(node, promql_parser.AggregateExpr):
+                within.append(node)
+
+        promql_parser.walk(parsed(expression), look)
+        smallest = {
+            name: aggregate
+            for aggregate in within  # from the outside in
+            for name in alike
+            if re.search(rf"\b{name}\b", str(aggregate.expr))
+        }
+        told = alike & set(asked_for(expression)[0])
+        assert told == set(smallest), f"{where}: one series a process"
+        for name, aggregate in smallest.items():
+            assert str(aggregate.op) == "max", f"{where}: {name} is not taken by max"
+            checked += 1
+    assert checked >= 8
+
+
 def test_panels_do_not_overlap() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:

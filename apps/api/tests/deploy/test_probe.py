@@ -1,10 +1,9 @@
-"""`python -m app.probe`, at real servers and real files."""
+"""`python -m app.probe`, at real servers and a real worker."""
 
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -77,21 +76,10 @@ def test_a_server_that_is_not_renum_is_not_well(tmp_path: Path) -> None:
         other.wait(10)
 
 
-def test_a_file_that_is_touched_is_fresh(tmp_path: Path) -> None:
-    file = tmp_path / "alive"
-    assert "No such file" in probe("--fresh", "15", str(file)).stderr
-    file.touch()
-    assert probe("--fresh", "60", str(file)).returncode == 0
-    then = time.time() - 100
-    os.utime(file, (then, then))
-    done = probe("--fresh", "15", str(file))
-    assert done.returncode == 1
-    assert "was touched 100 s ago" in done.stderr or "was touched 101 s ago" in done.stderr
-
-
 @pytest.mark.slow
-def test_a_worker_shows_that_it_is_alive(new_database: Callable[[], str], tmp_path: Path) -> None:
-    file = tmp_path / "alive"
+def test_a_worker_shows_that_it_is_well(new_database: Callable[[], str], tmp_path: Path) -> None:
+    """Started and asked as its unit of systemd does."""
+    port = str(a_free_port())
     env = {
         **{k: v for k, v in os.environ.items() if k in ("PATH", "COVERAGE_PROCESS_CONFIG")},
         "APP_ENV": "production",
@@ -101,13 +89,12 @@ def test_a_worker_shows_that_it_is_alive(new_database: Callable[[], str], tmp_pa
         "SUPABASE_URL": "https://supabase.invalid",
         "SUPABASE_ANON_KEY": "sb_publishable_nobody",
     }
-    command = [str(Path(sys.executable).parent / "renum-api"), "worker", "--alive-file", str(file)]
-    worker = subprocess.Popen(command, env=env, cwd=tmp_path)
+    renum_api = str(Path(sys.executable).parent / "renum-api")
+    command = [renum_api, "worker", "--host", "127.0.0.1", "--port", port]
+    worker = subprocess.Popen(command, env=env, cwd=tmp_path, stdout=subprocess.DEVNULL)
     try:
-        until(file.exists, timeout_s=60)
-        first = file.stat().st_mtime_ns
-        until(lambda: file.stat().st_mtime_ns > first, timeout_s=30)
-        assert probe("--fresh", "15", str(file)).returncode == 0
+        done = probe("--wait", "45", "--version", __version__, f"http://127.0.0.1:{port}")
+        assert done.returncode == 0, done.stderr
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(20) == 0
     finally:

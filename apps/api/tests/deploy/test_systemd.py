@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from app.server import GRACE_S
 
@@ -36,7 +37,7 @@ def test_systemd_takes_them(tmp_path: Path) -> None:
         p for p in (Path("/usr/lib/systemd/system"), Path("/lib/systemd/system")) if p.exists()
     )
     shutil.copytree(system, tmp_path / "usr" / "lib" / "systemd" / "system", symlinks=True)
-    names = ["renum-api.service", "renum-worker@1.service", "renum-migrate.service"]
+    names = ["renum-api.service", "renum-worker@8001.service", "renum-migrate.service"]
     command = ["systemd-analyze", "verify", "--man=no", f"--root={tmp_path}", *names]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     ours = [line for line in done.stderr.splitlines() if "renum" in line]
@@ -51,6 +52,25 @@ def test_they_may_do_next_to_nothing(unit: Path) -> None:
     found = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
     assert found, done.stdout + done.stderr
     assert float(found[1]) <= MOST_EXPOSED
+
+
+def test_a_worker_answers_on_the_port_in_its_name_to_its_machine_alone() -> None:
+    worker = (UNITS / "renum-worker@.service").read_text()
+    start = "ExecStart=/opt/renum/bin/renum-api worker --host 127.0.0.1 --port %i\n"
+    assert start in worker
+    probe = "ExecStartPost=/opt/renum/bin/python -m app.probe --wait 45 http://127.0.0.1:%i\n"
+    assert probe in worker
+    scraped = yaml.safe_load((UNITS.parent / "observability" / "prometheus.yml").read_text())
+    targets = {
+        job["job_name"]: [t for static in job["static_configs"] for t in static["targets"]]
+        for job in scraped["scrape_configs"]
+    }
+    assert (
+        f"--host 127.0.0.1 --port {targets['renum-api'][0].rpartition(':')[2]}\n"
+        in (UNITS / "renum-api.service").read_text()
+    )
+    named = re.findall(r"renum-worker@(\d+)", worker)
+    assert targets["renum-worker"] == [f"127.0.0.1:{port}" for port in named]
 
 
 def test_they_are_what_is_written_about_them() -> None:

@@ -38,7 +38,7 @@ def test_finished_results_are_reused_and_the_rest_runs_again(
     assert not second["reused"]
     assert second["attempts"] == 1
     assert started_by(sandbox, "Sell retried oats") == {OUTLINE: 1}
-    assert "with 1 finished results" in ended["logs"][0]["message"]
+    assert "with 1 finished result of" in ended["logs"][0]["message"]
 
 
 def test_a_cancelled_execution_goes_on_where_it_was(ana: Person) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from app.common.tasks import background
 from app.domain.agents import Answer
@@ -243,6 +244,30 @@ async def test_an_outage_of_the_database_ends_neither_worker_nor_execution(stack
             while await status_or_none(stack, execution) != "completed":
                 await asyncio.sleep(0.05)
     assert len(stack.runtime.starts) == 2
+
+
+@pytest.mark.slow
+async def test_a_worker_that_is_there_before_its_database_begins_when_it_comes(
+    stack: Stack, new_database: Callable[[], str]
+) -> None:
+    """For longer than the 30 seconds that the queue's pool waits for its first connection."""
+    url = new_database()
+    name = sql.Identifier(str(psycopg.conninfo.conninfo_to_dict(url)["dbname"]))
+    close, open_again = (
+        sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(name, sql.SQL(allow))
+        for allow in ("false", "true")
+    )
+    async with (
+        await psycopg.AsyncConnection.connect(stack.url, autocommit=True) as admin,
+        create_pool(url, size=2) as pool,
+    ):
+        late = Stack(url, PostgresDatabase(pool))
+        execution = await late.submit()
+        await admin.execute(close)
+        async with background(late.worker().run(), name="worker"):
+            await asyncio.sleep(32)
+            await admin.execute(open_again)
+            await late.until(execution, "completed")
 
 
 async def status_or_none(stack: Stack, execution: Execution) -> str | None:

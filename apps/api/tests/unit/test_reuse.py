@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.domain.agents import Answer
 from app.domain.conditions import Condition, Operator
+from app.domain.events import ExecutionLog
 from app.domain.execution import Execution
 from app.domain.execution_errors import NotRetryable
 from app.domain.progress import ExecutionStatus
@@ -75,6 +76,20 @@ def test_a_reused_result_is_the_old_one_and_is_told() -> None:
     assert execution.progress.completed_agents == 1
     told = [e for e in execution.collect().events if getattr(e, "reused", False)]
     assert [e.key for e in told] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("failing", "said"),
+    [
+        ("a", "Execution started"),
+        ("b", "Execution started with 1 finished result of an earlier one"),
+        ("c", "Execution started with 2 finished results of an earlier one"),
+    ],
+)
+def test_the_log_says_how_much_is_taken_over(failing: str, said: str) -> None:
+    execution = again(run(a_team(an_agent("a", 1), an_agent("b", 2), an_agent("c", 3)), failing))
+    lines = [e.message for e in execution.collect().events if isinstance(e, ExecutionLog)]
+    assert lines == [said]
 
 
 def test_only_what_failed_or_was_cancelled_is_retried() -> None:

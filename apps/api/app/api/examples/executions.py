@@ -154,7 +154,7 @@ RETRIED: Json = {
         },
         _RESULTS[1],
     ],
-    "logs": [_log(2, _RETRIED_AT, "Execution started with 1 finished results of an earlier one")],
+    "logs": [_log(2, _RETRIED_AT, "Execution started with 1 finished result of an earlier one")],
     "seq": 3,
 }
 EXPLANATION: Json = {

@@ -148,6 +148,9 @@ class QueueWorker:
 
     async def run(self) -> None:
         """Cancel it to stop: what runs is handed back to the queue, which takes well under 1 s."""
+        # The library would give up on a database that is away, while this process lives on, says
+        # that it is well, and works on nothing.
+        await self._until_database_answers()
         async with self._app.open_async():
             rescuer = asyncio.create_task(self._rescue(), name="rescue stalled jobs")
             try:
@@ -207,6 +210,7 @@ class QueueWorker:
         """
         Wait before a failure is handed to the library, which stores next that the job is to be
         tried again: without a database that would be lost, and the job be taken for running.
+        Also before its pool is opened.
         """
         while True:
             try:
