@@ -84,7 +84,8 @@ def test_pieces_of_what_an_agent_says_fit_its_answer(live: Live) -> None:
     team_id = live.make_team()
     with live.socket() as socket:
         receive(socket)
-        execution_id = live.run(team_id)
+        # Long enough that pieces are on their way before the run has ended.
+        execution_id = live.run(team_id, "Sell oat milk [[sleep=0.5]]")
         pieces = []
         while not ends(message := receive(socket)):
             if (
