@@ -40,14 +40,14 @@ def main() -> int:
                     print(f"{candidate.name} was not measured: {error}", file=sys.stderr)
                     continue
                 table.add(_SEQUENTIAL, candidate.name, sequential["p50_ms"])
-                table.add("its CPU, ms", candidate.name, sequential["cpu_ms"])
+                table.add("CPU of a sequential run, ms", candidate.name, sequential["cpu_ms"])
                 if candidate is peers.RAW:
                     raw = sequential["p50_ms"]
                 elif raw:
                     added = (sequential["p50_ms"] - raw) / IN_A_ROW
                     table.add(_ADDED, candidate.name, added)
                 table.add(_PARALLEL, candidate.name, parallel["p50_ms"])
-                table.add("its CPU, ms ", candidate.name, parallel["cpu_ms"])
+                table.add("CPU of a parallel run, ms", candidate.name, parallel["cpu_ms"])
     ours = peers.RENUM.name
     table.compare(_ADDED, ours, peers.RAW_DURABLE.name, at_most=1.7)
     table.compare(_ADDED, ours, peers.LANGGRAPH.name, at_most=1 / 2)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,9 @@ import aiohttp
 
 from bench.peers.harness import AT_ONCE, IN_A_ROW, Agents, Asked, Candidate, main
 
-_PORT = os.environ.get("BENCH_PREFECT_PORT", "4299")
+with socket.socket() as probe:
+    probe.bind(("127.0.0.1", 0))
+    _PORT = str(probe.getsockname()[1])
 _URL = f"http://127.0.0.1:{_PORT}/api"
 os.environ |= {
     "PREFECT_API_URL": _URL,

@@ -53,7 +53,7 @@ class OneCall:
         self._answers: dict[str, str] = {}
 
     async def start(self, agent_id: UUID, prompt: str, *, key: UUID) -> RunRef:
-        # How long it takes is what was asked for, wherever the prompt stands in it by now.
+        # An agent's id says how long it takes: see `_team_of`.
         ms = float(agent_id.node)
         run = RunRef(str(key), str(key))
         self._answers[run.run_id] = await self._agents.run(ms, agent_id.clock_seq, prompt)
