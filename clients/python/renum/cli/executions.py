@@ -10,7 +10,7 @@ from renum.cli.lookup import find_team
 from renum.cli.output import Json, console, echo, local_time, print_json, print_table
 from renum.cli.results import print_results
 from renum.cli.screen import screen
-from renum.cli.text import one_line
+from renum.cli.text import duration, one_line
 from renum.client import AsyncClient
 from renum.progress import RunProgress
 
@@ -116,6 +116,36 @@ def explain_execution(ctx: typer.Context, execution_id: ExecutionId, as_json: Js
             echo(f"Next: {one_line(told.next)}{when}")
 
     call(ctx, work, as_json=as_json)
+
+
+@executions.command("timeline")
+def show_timeline(ctx: typer.Context, execution_id: ExecutionId, as_json: Json = False) -> None:
+    """Show where the time of a run went, and which agents made it as long as it was."""
+
+    async def work(client: AsyncClient) -> None:
+        told = await client.executions.timeline(execution_id)
+        if as_json:
+            print_json(told)
+            return
+        rows = [
+            (
+                agent.agent_name,
+                agent.status,
+                agent.attempts,
+                *(_took(ms) for ms in (agent.waiting_ms, agent.running_ms, agent.backoff_ms)),
+                "critical" if agent.key in told.critical_path else "",
+            )
+            for agent in told.agents
+        ]
+        print_table(("AGENT", "STATUS", "ATTEMPTS", "WAITED", "RAN", "BACKOFF", "PATH"), rows)
+        queued = f", {_took(told.queued_ms)} in the queue before" if told.queued_ms else ""
+        print_error(f"{told.status}: {_took(told.duration_ms)}{queued}")
+
+    call(ctx, work, as_json=as_json)
+
+
+def _took(ms: int) -> str:
+    return duration(ms / 1000)
 
 
 @executions.command("retry")

@@ -43,6 +43,12 @@ def test_a_run_is_read_in_every_way(cli: Renum, team: str) -> None:
     last = str(logs[-2]["seq"])
     assert len(cli("executions", "logs", execution_id, "--after", last).stdout.splitlines()) == 1
     assert cli("executions", "explain", execution_id).stdout.startswith("completed: ")
+    timeline = cli("executions", "timeline", execution_id)
+    assert timeline.stderr.startswith("completed: ")
+    told = json.loads(cli("executions", "timeline", execution_id, "--json").stdout)
+    agents = [line.split("\t") for line in timeline.stdout.splitlines()]
+    assert [a[0] for a in agents] == [a["agent_name"] for a in told["agents"]]
+    assert {(a[1], a[2], a[6]) for a in agents} == {("completed", "1", "critical")}
     assert cli("watch", execution_id, "--json").exit_code == 0
     refused = cli("executions", "retry", execution_id, "--json")
     assert (refused.exit_code, refused.stdout) == (1, "")
