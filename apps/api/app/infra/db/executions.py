@@ -19,54 +19,16 @@ from app.domain.results import AgentResult, Attachment, RemoteStop
 from app.domain.texts import TextField
 from app.domain.workflow import Plan
 from app.infra.db.connection import Connection, Row
-from app.infra.db.events import HEAD, RUNG, WRITTEN, EventStore
+from app.infra.db.events import EventStore
 from app.infra.db.notifications import NotificationStore
-from app.infra.db.results import ADD_RESULTS, SAVE_RESULTS, result_of, rows_of
-from app.infra.db.texts import SAVE_TEXTS, columns_of, copy_reused_texts, read_texts
+from app.infra.db.results import result_of, rows_of
+from app.infra.db.texts import columns_of, copy_reused_texts, read_texts
+from app.infra.db.transitions import ADD, SAVE, changing
 from app.infra.db.webhooks import WebhookStore
 from app.usecases.ports import RemoteStops
 
 _plan = TypeAdapter(Plan)
 _config = TypeAdapter(ExecutionConfig)
-
-# Everything that a transition writes is one statement, so that it is one round trip and, on its
-# own, one commit. The part that is read here runs first: who does not hold the fence fails before
-# anything of it can collide.
-_LOGGED = """
-logged AS (
-    INSERT INTO renum.execution_logs (execution_id, seq, timestamp, level, message, agent_id)
-    SELECT told.execution_id, line.* FROM told, json_to_record(told.data) AS line (
-        seq integer, timestamp timestamptz, level text, message text, agent_id uuid
-    ) WHERE told.type = 'execution_log'
-)
-"""
-_SAVE = f"""
-WITH {HEAD}, saved AS (
-    UPDATE renum.executions AS e
-       SET status = given.status, progress = given.progress, started_at = given.started_at,
-           deadline_at = given.deadline_at, estimated_completion = given.estimated_completion,
-           completed_at = given.completed_at, cancelled_at = given.cancelled_at,
-           error_code = given.error_code, error_message = given.error_message, seq = given.seq,
-           claims = 0, fence = e.fence + %(raised)s,
-           last_event_id = CASE WHEN %(final)s THEN coalesce(e.last_event_id, head.last_id) END
-      FROM head, json_populate_record(NULL::renum.executions, %(execution)s::json) AS given
-     WHERE e.id = %(id)s AND e.fence = %(fence)s
-    RETURNING 1
-), {WRITTEN}, {_LOGGED}, results AS ({SAVE_RESULTS}), texts AS ({SAVE_TEXTS})
-SELECT CASE WHEN EXISTS (SELECT FROM saved) THEN 1 ELSE renum.fenced() END, {RUNG}
-"""
-_ADD = f"""
-WITH {HEAD}, added AS (
-    INSERT INTO renum.executions (id, user_id, team_id, team_name, status, input, config, plan,
-        progress, created_at, started_at, deadline_at, estimated_completion, seq, retry_of,
-        team_version, trace_context, first_event_id)
-    SELECT given.id, given.user_id, team_id, team_name, status, input, config, plan,
-           progress, created_at, started_at, deadline_at, estimated_completion, seq, retry_of,
-           team_version, trace_context, head.last_id - %(n)s + 1
-      FROM head, json_populate_record(NULL::renum.executions, %(execution)s::json) AS given
-), {WRITTEN}, {_LOGGED}, results AS ({ADD_RESULTS})
-SELECT {RUNG}
-"""
 
 
 class ExecutionStore:
@@ -81,7 +43,7 @@ class ExecutionStore:
     async def add(self, execution: Execution) -> None:
         changes = execution.collect()
         given = {
-            **_changing(execution),
+            **changing(execution),
             "id": execution.id,
             "user_id": execution.user_id,
             "team_id": execution.team_id,
@@ -95,7 +57,7 @@ class ExecutionStore:
             "trace_context": execution.trace_context or None,
         }
         await self._connection.execute(
-            _ADD,
+            ADD,
             {
                 **self._events.telling(execution.user_id, changes.events),
                 "execution": to_json(given).decode(),
@@ -150,14 +112,14 @@ class ExecutionStore:
     async def save(self, execution: Execution, *, supersede: bool = False) -> None:
         changes = execution.collect()
         await self._connection.execute(
-            _SAVE,
+            SAVE,
             {
                 **self._events.telling(execution.user_id, changes.events),
                 "id": execution.id,
                 "fence": execution.fence,
                 "raised": int(supersede),
                 "final": execution.status.is_final,
-                "execution": to_json(_changing(execution)).decode(),
+                "execution": to_json(changing(execution)).decode(),
                 "results": rows_of(execution.id, changes.results),
                 **columns_of(changes.texts),
             },
@@ -266,21 +228,6 @@ class ExecutionStore:
             await WebhookStore(self._connection).announce(
                 execution.user_id, ending(execution, notification)
             )
-
-
-def _changing(execution: Execution) -> Row:
-    return {
-        "status": execution.status,
-        "progress": execution.progress,
-        "started_at": execution.started_at,
-        "deadline_at": execution.deadline_at,
-        "estimated_completion": execution.estimated_completion,
-        "completed_at": execution.completed_at,
-        "cancelled_at": execution.cancelled_at,
-        "error_code": execution.error_code,
-        "error_message": execution.error_message,
-        "seq": execution.seq,
-    }
 
 
 def _whole(row: Row, results: Sequence[Row]) -> Execution:

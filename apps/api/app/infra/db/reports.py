@@ -81,7 +81,7 @@ class ReportStore:
             row = await found.fetchone()
             if row is None:
                 raise ExecutionNotFound(execution_id)
-            lines = [_log(line) for line in await logs.fetchall()]
+            lines = [ExecutionLog(**line) for line in await logs.fetchall()]
             given = row.pop("input")
             return ExecutionReport(
                 **_summary_values({k: v for k, v in row.items() if k not in ("config", "seq")}),
@@ -152,7 +152,7 @@ class ReportStore:
                 raise ExecutionNotFound(execution_id)
             if not row["kept"]:
                 raise LogsExpired(execution_id)
-            return [_log(line) for line in await lines.fetchall()]
+            return [ExecutionLog(**line) for line in await lines.fetchall()]
 
     async def unfinished(self) -> dict[ExecutionStatus, int]:
         cursor = await self._connection.execute(
@@ -289,10 +289,6 @@ class ReportStore:
             raise TextNotFound(key, field)
         inline: str = row["inline"]
         return inline.encode()[offset:]
-
-
-def _log(row: Row) -> ExecutionLog:
-    return ExecutionLog(**row)
 
 
 def _summary_values(row: Row) -> Row:
