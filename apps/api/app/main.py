@@ -1,11 +1,12 @@
 """The application: routers, middleware, error answers, and what lives as long as it does."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from app import __version__
 from app.api import health, metrics, reference
@@ -104,6 +105,8 @@ def create_app(
     app.mount(f"{reference.PATH}/assets", reference.assets)
     for module in (auth, api_keys, agents, teams, executions, events, notifications, webhooks):
         app.include_router(module.router, prefix=settings.api_prefix)
+    # FastAPI makes the routes of an included router when one is first asked for: no user's wait.
+    deque(iter_route_contexts(app.routes), maxlen=0)
     return app
 
 
