@@ -11,20 +11,19 @@ from pydantic_core import to_json
 
 from app.domain.agents import RunRef
 from app.domain.deliveries import ending
-from app.domain.execution import Changes, Execution, ExecutionConfig
+from app.domain.execution import Execution, ExecutionConfig
 from app.domain.execution_errors import ExecutionNotFound
 from app.domain.journal import Journal
 from app.domain.progress import ExecutionStatus
 from app.domain.results import AgentResult, Attachment, RemoteStop
 from app.domain.texts import TextField
 from app.domain.workflow import Plan
+from app.infra.db import webhooks
 from app.infra.db.connection import Connection, Row
 from app.infra.db.events import EventStore
-from app.infra.db.notifications import NotificationStore
 from app.infra.db.results import result_of, rows_of
 from app.infra.db.texts import columns_of, copy_reused_texts, read_texts
-from app.infra.db.transitions import ADD, SAVE, changing
-from app.infra.db.webhooks import WebhookStore
+from app.infra.db.transitions import ADD, END, SAVE, changing
 from app.usecases.ports import RemoteStops
 
 _plan = TypeAdapter(Plan)
@@ -66,7 +65,6 @@ class ExecutionStore:
         )
         if execution.retry_of is not None:
             await copy_reused_texts(self._connection, execution.id, of=execution.retry_of)
-        await self._notify(execution, changes)
 
     async def claim(self, execution_id: UUID) -> Execution | None:
         # One round trip, and by itself one transaction: what is read is read after the fence was
@@ -111,20 +109,20 @@ class ExecutionStore:
 
     async def save(self, execution: Execution, *, supersede: bool = False) -> None:
         changes = execution.collect()
-        await self._connection.execute(
-            SAVE,
-            {
-                **self._events.telling(execution.user_id, changes.events),
-                "id": execution.id,
-                "fence": execution.fence,
-                "raised": int(supersede),
-                "final": execution.status.is_final,
-                "execution": to_json(changing(execution)).decode(),
-                "results": rows_of(execution.id, changes.results),
-                **columns_of(changes.texts),
-            },
-        )
-        await self._notify(execution, changes)
+        given = {
+            **self._events.telling(execution.user_id, changes.events),
+            "id": execution.id,
+            "fence": execution.fence,
+            "raised": int(supersede),
+            "execution": to_json(changing(execution)).decode(),
+            "results": rows_of(execution.id, changes.results),
+            **columns_of(changes.texts),
+        }
+        if execution.status.is_final:
+            messages = [ending(execution, notification) for notification in changes.notifications]
+            given["notifications"] = to_json(changes.notifications).decode()
+            given["messages"] = webhooks.rows_of(messages)
+        await self._connection.execute(END if execution.status.is_final else SAVE, given)
 
     async def require_fence(self, execution: Execution) -> None:
         await self._connection.execute(
@@ -220,14 +218,6 @@ class ExecutionStore:
     async def _number(self, query: LiteralString, id_: UUID) -> int:
         row = await (await self._connection.execute(query, (id_,))).fetchone()
         return int(row["n"]) if row else 0
-
-    async def _notify(self, execution: Execution, changes: Changes) -> None:
-        """Notifications, and what webhooks are told; the events are written by then."""
-        for notification in changes.notifications:
-            await NotificationStore(self._connection).add(notification)
-            await WebhookStore(self._connection).announce(
-                execution.user_id, ending(execution, notification)
-            )
 
 
 def _whole(row: Row, results: Sequence[Row]) -> Execution:

@@ -11,6 +11,15 @@ from app.infra.db.connection import Connection, Row
 
 _COLUMNS: LiteralString = "id, user_id, type, title, message, read, created_at, data"
 
+#: Part of a statement that takes `notifications` as JSON.
+NOTIFIED: LiteralString = f"""
+notified AS (
+    INSERT INTO renum.notifications ({_COLUMNS})
+    SELECT {_COLUMNS}
+      FROM json_populate_recordset(NULL::renum.notifications, %(notifications)s::json)
+)
+"""
+
 
 class NotificationStore:
     """The `Notifications` port."""

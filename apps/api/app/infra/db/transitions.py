@@ -1,15 +1,18 @@
 """
 What a transition of an execution writes, as one statement.
 
-So it is one round trip and, on its own, one commit (ADR 8). The part that is read in SAVE runs
-first: who does not hold the fence fails before anything of it can collide.
+So it is one round trip and, on its own, one commit (ADR 8). What is read at the end of
+SAVE and END runs first, from left to right: who does not hold the fence fails before anything of
+it can collide.
 """
 
 from app.domain.execution import Execution
 from app.infra.db.connection import Row
 from app.infra.db.events import HEAD, RUNG, WRITTEN
+from app.infra.db.notifications import NOTIFIED
 from app.infra.db.results import ADD_RESULTS, SAVE_RESULTS
 from app.infra.db.texts import SAVE_TEXTS
+from app.infra.db.webhooks import ANNOUNCED
 
 _LOGGED = """
 logged AS (
@@ -19,20 +22,30 @@ logged AS (
     ) WHERE told.type = 'execution_log'
 )
 """
-SAVE = f"""
+
+
+def _saving(last_event_id: str) -> str:
+    return f"""
 WITH {HEAD}, saved AS (
     UPDATE renum.executions AS e
        SET status = given.status, progress = given.progress, started_at = given.started_at,
            deadline_at = given.deadline_at, estimated_completion = given.estimated_completion,
            completed_at = given.completed_at, cancelled_at = given.cancelled_at,
            error_code = given.error_code, error_message = given.error_message, seq = given.seq,
-           claims = 0, fence = e.fence + %(raised)s,
-           last_event_id = CASE WHEN %(final)s THEN coalesce(e.last_event_id, head.last_id) END
+           claims = 0, fence = e.fence + %(raised)s, last_event_id = {last_event_id}
       FROM head, json_populate_record(NULL::renum.executions, %(execution)s::json) AS given
      WHERE e.id = %(id)s AND e.fence = %(fence)s
     RETURNING 1
 ), {WRITTEN}, {_LOGGED}, results AS ({SAVE_RESULTS}), texts AS ({SAVE_TEXTS})
-SELECT CASE WHEN EXISTS (SELECT FROM saved) THEN 1 ELSE renum.fenced() END, {RUNG}
+"""
+
+
+_OR_FENCED = "SELECT CASE WHEN EXISTS (SELECT FROM saved) THEN 1 ELSE renum.fenced() END"
+SAVE = f"{_saving('NULL')} {_OR_FENCED}, {RUNG}"
+#: Of an execution that has ended: its owner and their webhooks are told of it.
+END = f"""
+{_saving("coalesce(e.last_event_id, head.last_id)")}, {NOTIFIED}, {ANNOUNCED}
+{_OR_FENCED}, {RUNG}, (SELECT count(*) FROM announced)
 """
 ADD = f"""
 WITH {HEAD}, added AS (
@@ -49,7 +62,7 @@ SELECT {RUNG}
 
 
 def changing(execution: Execution) -> Row:
-    """Columns that a transition may change, for `execution` of both statements."""
+    """Columns that a transition may change, for `execution` of all statements."""
     return {
         "status": execution.status,
         "progress": execution.progress,

@@ -1,5 +1,6 @@
 """Webhooks, and the deliveries to them."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import LiteralString
@@ -7,6 +8,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from app.common.paging import Page, Paged
 from app.domain.deliveries import (
@@ -22,20 +24,29 @@ from app.infra.db.jobs import JOB_OF_DELIVERY
 
 _attempts = TypeAdapter(tuple[Attempt, ...])
 
-# Deliveries and their jobs, in one statement that reads nothing: it goes with the rest of the
-# transition that ends an execution.
-_ANNOUNCE = f"""
-WITH deliveries AS (
+#: Part of a statement that takes `messages`, which `rows_of` makes, and their `user_id`; it must be
+#: read. Sends each message to all of the user's webhooks that want to be told.
+ANNOUNCED = f"""
+deliveries AS (
     INSERT INTO renum.webhook_deliveries (webhook_id, id, user_id, type, body, status, created_at,
                                           tries, attempts, next_attempt_at)
-    SELECT id, %(id)s, user_id, %(type)s, %(body)s, 'pending', %(now)s, 0, '[]', %(now)s
-      FROM renum.webhooks
-     WHERE user_id = %(user_id)s AND disabled_reason IS NULL AND %(type)s = ANY (events)
+    SELECT w.id, told.id, w.user_id, told.type, told.body, 'pending', told.at, 0, '[]', told.at
+      FROM json_to_recordset(%(messages)s::json)
+           AS told (id uuid, type text, body text, at timestamptz)
+      JOIN renum.webhooks w
+        ON w.user_id = %(user_id)s AND w.disabled_reason IS NULL AND told.type = ANY (w.events)
     RETURNING webhook_id, id
+), announced AS (
+    SELECT renum.procrastinate_defer_jobs_v1(array_agg({JOB_OF_DELIVERY})) FROM deliveries
+    HAVING count(*) > 0
 )
-SELECT renum.procrastinate_defer_jobs_v1(array_agg({JOB_OF_DELIVERY})) FROM deliveries
-HAVING count(*) > 0
 """
+
+
+def rows_of(messages: Iterable[WebhookMessage]) -> str:
+    """As JSON."""
+    rows = [{"id": m.id, "type": m.type, "body": m.body, "at": m.timestamp} for m in messages]
+    return to_json(rows).decode()
 
 
 class WebhookStore:
@@ -43,19 +54,6 @@ class WebhookStore:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-
-    async def announce(self, user_id: UUID, message: WebhookMessage) -> None:
-        """Send a message to all of a user's webhooks that want to be told."""
-        await self._connection.execute(
-            _ANNOUNCE,
-            {
-                "user_id": user_id,
-                "id": message.id,
-                "type": message.type,
-                "body": message.body,
-                "now": message.timestamp,
-            },
-        )
 
     async def add(self, webhook: Webhook) -> None:
         await self._connection.execute(
