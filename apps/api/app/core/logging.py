@@ -37,7 +37,7 @@ _SECRET_LOOKS = (
 _DEEP_ENOUGH = 6
 
 #: Their INFO tells of every job and every statement.
-_CHATTY = ("procrastinate", "psycopg", "psycopg.pool", "asyncio", "alembic")
+_CHATTY = ("procrastinate", "psycopg.pool", "asyncio", "alembic")
 
 
 def configure_logging(level: str, *, for_people: bool, stream: TextIO | None = None) -> None:
@@ -75,6 +75,8 @@ def configure_logging(level: str, *, for_people: bool, stream: TextIO | None = N
     root.setLevel(level)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+    # It warns of what a statement's error does to its pipeline; whoever sent it is told the error.
+    logging.getLogger("psycopg").setLevel(max(root.level, logging.ERROR))
     # At DEBUG it writes every frame and every header of a WebSocket.
     logging.getLogger("uvicorn.error").setLevel(max(root.level, logging.INFO))
     # Our middleware writes the access log, with the route instead of the path.

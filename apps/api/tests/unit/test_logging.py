@@ -57,8 +57,10 @@ def test_levels_hold_for_everybody(out: io.StringIO) -> None:
 def test_chatty_libraries_are_quiet(out: io.StringIO) -> None:
     configure_logging("DEBUG", for_people=False, stream=out)
     logging.getLogger("procrastinate.worker").info("quiet")
+    logging.getLogger("psycopg").warning("quiet")
+    logging.getLogger("psycopg.pool").warning("heard")
     structlog.get_logger("app.test").debug("heard")
-    assert [line["event"] for line in lines(out)] == ["heard"]
+    assert [line["event"] for line in lines(out)] == ["heard", "heard"]
 
 
 @pytest.mark.parametrize("for_people", [True, False])
