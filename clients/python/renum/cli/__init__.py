@@ -21,6 +21,7 @@ from renum.cli.exits import HELP, BadInput, Exit, print_error, report
 from renum.cli.notifications import notifications
 from renum.cli.run import run, watch
 from renum.cli.teams import teams
+from renum.cli.webhooks import webhooks
 from renum.http import normal_url
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ app.command(epilog=HELP)(watch)
 app.add_typer(executions, name="executions")
 app.add_typer(notifications, name="notifications")
 app.add_typer(api_keys, name="api-keys")
+app.add_typer(webhooks, name="webhooks")
 app.command(epilog=HELP)(conformance)
 app.command()(completion)
 

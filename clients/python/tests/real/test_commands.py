@@ -7,6 +7,8 @@ from uuid import uuid4
 import pytest
 from clients.python.tests.conftest import Renum
 
+from tests.receiver import receiving
+
 from .conftest import Application
 
 
@@ -101,3 +103,40 @@ def test_a_machine_works_with_a_key(cli: Renum, renum: Renum, team: str, config:
     ended = renum("teams", "list", env=machine)
     assert ended.exit_code == 4
     assert "RENUM_API_KEY" in ended.stderr
+
+
+def test_a_webhook_is_told_and_its_deliveries_are_read(cli: Renum, team: str) -> None:
+    with receiving() as receiver:
+        made = cli("webhooks", "create", receiver.url, "--event", "execution.completed")
+        assert made.exit_code == 0, made.stderr
+        assert "not shown again" in made.stderr
+        (url, state, events, _, hook) = cli("webhooks", "list").stdout.strip().split("\t")
+        assert (url, state, events) == (receiver.url, "enabled", "execution.completed")
+        assert cli("run", team, "Tell them").exit_code == 0
+        sent = delivered(cli, hook, messages=1)
+        receiver.got[0].verified(made.stdout.strip())
+        assert cli("webhooks", "redeliver", hook, sent).stdout == f"{sent}\n"
+        trial = json.loads(cli("webhooks", "test", hook, "--json").stdout)
+        assert delivered(cli, hook, messages=2) == trial["id"]
+        assert {json.loads(got.body)["type"] for got in receiver.got[1:]} == {
+            "execution.completed",
+            "webhook.test",
+        }
+        rotated = cli("webhooks", "rotate-secret", hook).stdout
+        assert rotated.startswith("whsec_")
+        assert rotated != made.stdout
+        off = cli("webhooks", "update", hook, "--disable", "--event", "execution.failed")
+        assert off.stdout.endswith("disabled (owner), told of execution.failed.\n")
+        assert cli("webhooks", "delete", hook).stdout == f"Deleted {hook}.\n"
+        gone = cli("webhooks", "deliveries", hook)
+        assert (gone.exit_code, hook in gone.stderr) == (2, True)
+
+
+def delivered(cli: Renum, hook: str, *, messages: int) -> str:
+    """The id of the newest message, once all have been accepted."""
+    rows: list[list[str]] = []
+    while len(rows) < messages or any(row[2] != "delivered" for row in rows):
+        lines = cli("webhooks", "deliveries", hook).stdout.splitlines()
+        rows = [line.split("\t") for line in lines]
+    assert {row[3] for row in rows} == {"204"}
+    return rows[0][4]
