@@ -10,14 +10,16 @@ import asyncio
 import os
 import random
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import cycle
+from pathlib import Path
 from tempfile import mkdtemp
 from uuid import UUID, uuid4
 
-import app.main  # noqa: F401  all of a process: its memory is measured
+import app.server  # noqa: F401  all of a process: its memory is measured
 from app.bootstrap import bootstrap
 from app.core.settings import Settings
 from app.core.telemetry import Telemetry
@@ -38,8 +40,9 @@ from app.usecases.executions import execute_team
 from app.usecases.idempotency import Idempotent
 from app.usecases.services import Services
 from bench.peers.harness import AT_ONCE, IN_A_ROW, Agents, Asked, Candidate, main
-from bench.stack import RENUM_API
 
+# Not from `bench.stack`, which imports 4 MB that no process of Renum has.
+_RENUM_API = str(Path(sys.executable).with_name("renum-api"))
 #: Runs are begun in the name of each in turn, as by people who do not wait for each other.
 _USERS = 50
 _CONFIG = ExecutionConfig(parallel_limit=AT_ONCE)
@@ -171,7 +174,7 @@ async def opened(asked: Asked) -> AsyncIterator[tuple[Settings, Services, OneCal
     settings = settings_of(asked)
     # In a process of its own: what migrates takes memory that a server does not.
     env = {**os.environ, "DATABASE_URL": asked.database_url}
-    await asyncio.to_thread(subprocess.run, [RENUM_API, "migrate"], env=env, check=True)
+    await asyncio.to_thread(subprocess.run, [_RENUM_API, "migrate"], env=env, check=True)
     async with (
         Agents(asked.agents_url) as agents,
         bootstrap(settings, Telemetry.of(settings)) as services,

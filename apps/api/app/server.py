@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from app import lean  # noqa: F401  before what it keeps out
 from app.bootstrap import bootstrap
 from app.core.garbage import settle
 from app.core.settings import ConfigurationError, Settings
