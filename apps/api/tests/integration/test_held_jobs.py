@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -17,6 +18,10 @@ from tests.builders import a_team, an_agent, an_execution
 _TAKEN_OVER = """
 SELECT renum.procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL)
   FROM renum.procrastinate_jobs WHERE status = 'doing'
+"""
+_CUT_WHO_WAITS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+ WHERE datname = current_database() AND wait_event_type = 'Lock'
 """
 #: By a worker that is new, or once more by the one that held it before.
 _HELD_BY = {
@@ -81,6 +86,12 @@ class Held:
              WHERE queueing_lock <> task_name ORDER BY id
             """
         )
+
+    @asynccontextmanager
+    async def locked_jobs(self) -> AsyncIterator[None]:
+        async with await psycopg.AsyncConnection.connect(self._url) as connection:
+            await connection.execute("SELECT FROM renum.procrastinate_jobs FOR UPDATE")
+            yield
 
     async def until_no_job_is_left(self) -> None:
         async with asyncio.timeout(10):
@@ -153,6 +164,20 @@ async def test_a_job_that_fails_while_the_same_waits_gives_way_to_it(held: Held)
         await held.ends.put(RuntimeError("Suna is away"))
         assert await held.begins() == execution.id
         assert [status for status, *_ in await held.jobs()] == ["doing"]
+
+
+async def test_a_job_ends_although_its_connection_breaks_meanwhile(held: Held) -> None:
+    """Its worker lives on, so nobody would ever take the job over."""
+    async with background(held.worker().run(), name="worker"):
+        execution = await held.submit()
+        await held.begins()
+        await held.set_status(execution, "completed")
+        async with held.locked_jobs():
+            await held.ends.put(None)
+            async with asyncio.timeout(10):
+                while not await held.ask(_CUT_WHO_WAITS):
+                    await asyncio.sleep(0.02)
+        await held.until_no_job_is_left()
 
 
 async def test_a_job_that_fails_before_it_hears_of_its_abortion_is_gone(held: Held) -> None:

@@ -7,8 +7,9 @@ end it under the hands of whoever works on it now. Should that one die, nobody w
 
 import logging
 from datetime import datetime
+from typing import Any
 
-from procrastinate.exceptions import UniqueViolation
+from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
@@ -70,20 +71,23 @@ class HeldJobs(JobManager):
         await self._end(job, retry_at)
 
     async def _end(self, job: Job, retry_at: datetime | None) -> None:
-        given = {
-            "drive": DRIVE,
-            "id": job.id,
-            "worker_id": job.worker_id,
-            "attempts": job.attempts,
-            "retry_at": retry_at,
-        }
-        while True:
-            try:
-                found = await self.connector.execute_query_all_async(query=_END, **given)
-            except UniqueViolation:
-                continue  # the same was put in at this moment, and is seen by now
-            break
+        try:
+            found = await self._ended(job, retry_at)
+        except ConnectorException:
+            # The connection broke, or the same was put in at this moment. Left as it is, the job
+            # would be held for as long as this worker lives. What did end then is not found.
+            found = await self._ended(job, retry_at)
         if not found:
-            logger.warning("job %s was taken over meanwhile, and is left alone", job.call_string)
+            logger.warning("job %s is no longer held, and is left alone", job.call_string)
         elif retry_at is None and found[0]["put_back"]:
             logger.warning("job %s is put back: its execution still runs", job.call_string)
+
+    async def _ended(self, job: Job, retry_at: datetime | None) -> list[dict[str, Any]]:
+        return await self.connector.execute_query_all_async(
+            query=_END,
+            drive=DRIVE,
+            id=job.id,
+            worker_id=job.worker_id,
+            attempts=job.attempts,
+            retry_at=retry_at,
+        )
