@@ -30,7 +30,7 @@ class Verdict:
     unstopped: list[str] = field(default_factory=list)
     slow: list[str] = field(default_factory=list)
     starts: int = 0
-    repairs: int = 0
+    repaired: list[str] = field(default_factory=list)
 
     @property
     def violations(self) -> dict[str, list[str]]:
@@ -41,6 +41,7 @@ class Verdict:
             "double starts": self.double,
             "event log errors": self.log,
             "cancelled, still running at Suna": self.unstopped,
+            "repaired by the invariant check": self.repaired,
             "slow take-overs": self.slow,
         }
 
@@ -73,7 +74,8 @@ def verify(database_url: str, sandbox_url: str, submitted: Submitted) -> Verdict
     verdict.lost = [f"{w}: {i}" for w, i in submitted.acknowledged.items() if i not in executions]
     for execution_id, execution in executions.items():
         verdict.statuses[execution["status"]] += 1
-        verdict.repairs += execution["repairs"]
+        if execution["repairs"]:
+            verdict.repaired.append(f"{execution_id}: {execution['repairs']} times")
         if execution["status"] not in FINAL:
             verdict.stuck.append(f"{execution_id} is {execution['status']}")
         word = _word(execution["input"]["prompt"])

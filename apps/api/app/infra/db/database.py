@@ -35,7 +35,18 @@ from app.usecases.ports import QueueDepth
 _FENCED = "RN001"
 _TRANSACTION_POOLER_PORT = "6543"
 
-Pool = psycopg_pool.AsyncConnectionPool[Connection]
+
+class Pool(psycopg_pool.AsyncConnectionPool[Connection]):
+    """Of connections that are as they were given out."""
+
+    async def putconn(self, conn: Connection) -> None:
+        # Whoever is cancelled while he enters a pipeline, on a busy loop, does not leave it.
+        # What is executed over it after that has no answer, and is committed later, or never.
+        if conn.pgconn.pipeline_status:
+            await conn.close()
+        await super().putconn(conn)
+
+
 Configure = Callable[[Connection], Awaitable[None]]
 Ring = Callable[[UUID], None]
 Committed = Callable[[Iterable[Event]], None]
@@ -51,7 +62,7 @@ def create_pool(url: str, *, size: int, configure: Configure | None = None) -> P
             await configure(connection)
 
     pooled = conninfo_to_dict(url).get("port") == _TRANSACTION_POOLER_PORT
-    return psycopg_pool.AsyncConnectionPool(
+    return Pool(
         url,
         kwargs={
             "autocommit": True,

@@ -18,6 +18,7 @@ from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 
 from app.infra.db.jobs import DEAD_AFTER_S, DELIVER, DRIVE, QUEUE, STOP, UPKEEP, WEBHOOKS
+from app.infra.queue.held_jobs import HeldJobs
 
 logger = logging.getLogger(__name__)
 
@@ -38,14 +39,14 @@ WEBHOOK_CONCURRENCY = 100
 # waits already, or is put back, the same is done by that one.
 _RESCUE = """
 WITH stalled AS (
-    SELECT job.id, job.queueing_lock FROM renum.procrastinate_jobs job
+    SELECT job.id, job.queueing_lock, job.abort_requested FROM renum.procrastinate_jobs job
       LEFT JOIN renum.procrastinate_workers w ON w.id = job.worker_id
      WHERE job.status = 'doing'
        AND (w.id IS NULL OR w.last_heartbeat < now() - make_interval(secs => %s))
        FOR UPDATE OF job SKIP LOCKED
 ), put_back AS (
     SELECT DISTINCT ON (queueing_lock) id FROM stalled
-     WHERE NOT EXISTS (
+     WHERE NOT abort_requested AND NOT EXISTS (
         SELECT FROM renum.procrastinate_jobs waiting
          WHERE waiting.status = 'todo' AND waiting.queueing_lock = stalled.queueing_lock
      )
@@ -107,6 +108,7 @@ class QueueWorker:
             ),
             periodic_defaults={"max_delay": MAKE_UP_S},
         )
+        self._app.job_manager = HeldJobs(self._app.connector)
 
         @self._app.task(name=DRIVE, queue=QUEUE, retry=_Retry(), pass_context=True)
         async def drive_execution(context: JobContext, execution_id: str) -> None:
@@ -178,7 +180,6 @@ class QueueWorker:
                 shutdown_graceful_timeout=0,
                 update_heartbeat_interval=HEARTBEAT_S,
                 stalled_worker_timeout=DEAD_AFTER_S,
-                delete_jobs="always",
             )
         except asyncio.CancelledError:
             await self._ring()
