@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from app.api.deps import ClientIp, CurrentIdentity, CurrentUser, Services
+from app.api.deps import Call, ClientIp, Services
 from app.api.errors import problem
 from app.domain.errors import Unauthenticated
 from app.domain.rates import LoginLimitUnavailable, RateLimited
@@ -87,15 +87,15 @@ async def refresh(
 
 
 @router.post("/logout", status_code=204)
-async def logout(services: Services, identity: CurrentIdentity) -> None:
+async def logout(call: Call) -> None:
     """End this session; others of the same user go on. Access tokens live until they expire."""
-    await services.identity.logout(identity.token)
+    await call.services.identity.logout(call.identity.token)
 
 
 @router.get("/me", response_model=UserAnswer)
-async def me(user: CurrentUser) -> User:
+async def me(call: Call) -> User:
     """Who the access token belongs to."""
-    return user
+    return call.user
 
 
 def _only(in_header: str | None, in_body: str | None) -> str:
