@@ -3,17 +3,18 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from app.api.deps import Call, PageQuery
 from app.api.errors import problem
+from app.api.section import Section
 from app.common.text import fold
 from app.domain.agents import Agent, AgentNotFound, SunaRefused, SunaUnavailable
 from app.schemas.agents import AgentAnswer, AgentsAnswer
 from app.schemas.base import Text
 from app.schemas.paging import Pagination
 
-router = APIRouter(prefix="/agents", tags=["Agents"])
+router = Section(prefix="/agents", tags=["Agents"])
 
 
 @router.get("", response_model=AgentsAnswer, responses=problem(SunaRefused, SunaUnavailable))

@@ -2,17 +2,18 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.api.deps import Call, PageQuery
 from app.api.errors import problem
+from app.api.section import Section
 from app.domain.api_keys import ApiKeyNotFound, InsufficientScope, TooManyApiKeys
 from app.domain.errors import Invalid, Problem
 from app.schemas.api_keys import ApiKeyAnswer, ApiKeysAnswer, CreateApiKey, NewApiKeyAnswer
 from app.schemas.paging import Pagination
 from app.usecases import api_keys
 
-router = APIRouter(prefix="/api-keys", tags=["API keys"])
+router = Section(prefix="/api-keys", tags=["API keys"])
 
 
 @router.post(

@@ -3,13 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from structlog.contextvars import bind_contextvars
 
 from app.api.deps import Call, CurrentTelemetry, PageQuery
 from app.api.errors import problem
 from app.api.idempotency import ONCE_PROBLEMS, MayRepeat, response_of
+from app.api.section import Section
 from app.domain.execution import Execution
 from app.domain.execution_errors import (
     ExecutionFinished,
@@ -37,7 +38,7 @@ from app.schemas.paging import Pagination
 from app.schemas.timelines import TimelineAnswer
 from app.usecases import executions
 
-router = APIRouter(prefix="/executions", tags=["Executions"])
+router = Section(prefix="/executions", tags=["Executions"])
 
 
 @router.get("", response_model=ExecutionsAnswer)

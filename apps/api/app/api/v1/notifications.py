@@ -2,16 +2,15 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from app.api.deps import Call, PageQuery
 from app.api.errors import problem
+from app.api.section import Section
 from app.domain.notifications import Notification, NotificationNotFound
 from app.schemas.notifications import MarkedReadAnswer, NotificationAnswer, NotificationsAnswer
 from app.schemas.paging import Pagination
 from app.usecases import notifications
 
-router = APIRouter(prefix="/notifications", tags=["Notifications"])
+router = Section(prefix="/notifications", tags=["Notifications"])
 
 
 @router.get("", response_model=NotificationsAnswer)

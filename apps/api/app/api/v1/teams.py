@@ -3,13 +3,14 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from structlog.contextvars import bind_contextvars
 
 from app.api.deps import Call, CurrentTelemetry, PageQuery
 from app.api.errors import problem
 from app.api.etags import IfMatch, IfNoneMatch, MalformedIfMatch, etag_of
 from app.api.idempotency import ONCE_PROBLEMS, MayRepeat, response_of
+from app.api.section import Section
 from app.domain.agents import SunaRefused, SunaUnavailable
 from app.domain.errors import Invalid
 from app.domain.execution_errors import TooManyExecutions
@@ -37,7 +38,7 @@ from app.schemas.teams import (
 )
 from app.usecases import executions, plans, teams
 
-router = APIRouter(prefix="/teams", tags=["Teams"])
+router = Section(prefix="/teams", tags=["Teams"])
 
 _UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "You have this version."}}
 _SAVING = (Invalid, UnknownAgent, WorkflowHasCycle, SunaRefused, SunaUnavailable)

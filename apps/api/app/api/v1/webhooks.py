@@ -3,10 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from app.api.deps import Call, PageQuery
 from app.api.errors import problem
+from app.api.section import Section
 from app.domain.deliveries import Delivery, DeliveryNotFound, DeliveryStatus
 from app.domain.errors import Invalid
 from app.domain.webhooks import (
@@ -29,7 +30,7 @@ from app.schemas.webhooks import (
 )
 from app.usecases import webhooks
 
-router = APIRouter(prefix="/webhooks", tags=["Webhooks"])
+router = Section(prefix="/webhooks", tags=["Webhooks"])
 
 
 @router.post(
