@@ -2,7 +2,6 @@
 
 import re
 import time
-from uuid import uuid4
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -10,6 +9,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid4
 
 from app.api.errors import answer
 from app.api.kinds import BodyTooLarge, internal_error
