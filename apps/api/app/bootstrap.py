@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import limits
 from limits import RateLimitItem
-from limits.aio.storage import MemoryStorage, RedisStorage
 from uuid_utils.compat import uuid7
 
 from app.common.tasks import background
@@ -15,6 +14,7 @@ from app.core.settings_rules import OFF
 from app.core.telemetry import Telemetry
 from app.infra.db.database import PostgresDatabase, create_pool
 from app.infra.rates.limiter import RateLimits
+from app.infra.rates.windows import MemoryWindows, Windows
 from app.infra.suna.connect import connect as connect_suna
 from app.infra.supabase.connect import connect as connect_supabase
 from app.infra.templates.jinja import JinjaTemplates
@@ -38,17 +38,17 @@ async def bootstrap(settings: Settings, telemetry: Telemetry) -> AsyncIterator[S
         await pool.open()
         stack.push_async_callback(pool.close)
         redis = None
-        counters: MemoryStorage | RedisStorage = MemoryStorage()
+        windows: Windows = MemoryWindows()
         if redis_url := settings.redis_url.get_secret_value():
             # Here, because its client takes 20 MB of a process that has no Redis.
             from app.infra.redis.bus import RedisListener, RedisPublisher
             from app.infra.redis.bus import connect as connect_redis
-            from app.infra.redis.counters import redis_counters
+            from app.infra.redis.counters import redis_windows
 
             client = connect_redis(redis_url)
             stack.push_async_callback(client.aclose)
             redis = RedisPublisher(client)
-            counters = await stack.enter_async_context(redis_counters(redis_url))
+            windows = await stack.enter_async_context(redis_windows(redis_url))
         db = PostgresDatabase(
             pool,
             ring=redis.ring if redis else None,
@@ -57,7 +57,7 @@ async def bootstrap(settings: Settings, telemetry: Telemetry) -> AsyncIterator[S
         traces = telemetry.tracing.of_calls()
         suna = await stack.enter_async_context(connect_suna(settings, traces))
         supabase = await stack.enter_async_context(connect_supabase(settings, traces))
-        rates = _rates(settings, counters)
+        rates = _rates(settings, windows)
         webhooks = await stack.enter_async_context(
             connect_webhooks(allow_private=settings.webhooks_allow_private)
         )
@@ -100,12 +100,12 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _rates(settings: Settings, counters: MemoryStorage | RedisStorage) -> RateLimits:
+def _rates(settings: Settings, windows: Windows) -> RateLimits:
     def limit(given: str) -> RateLimitItem | None:
         return None if given == OFF else limits.parse(given)
 
     return RateLimits(
-        counters,
+        windows,
         user=limit(settings.rate_limit_user),
         login_address=limit(settings.rate_limit_login_address),
         login_email=limit(settings.rate_limit_login_email),

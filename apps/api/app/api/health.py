@@ -5,11 +5,12 @@ import time
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app import __version__
 from app.api.deps import Services
 from app.api.errors import problem
+from app.api.section import Section
 from app.common.breaker import BreakerState
 from app.domain.errors import DatabaseUnavailable, RenumError
 from app.schemas.health import (
@@ -26,7 +27,7 @@ from app.schemas.health import Services as ServicesAnswer
 
 CHECK_LIMIT_S = 2.0
 
-router = APIRouter(prefix="/health", tags=["Health"])
+router = Section(prefix="/health", tags=["Health"])
 
 T = TypeVar("T")
 

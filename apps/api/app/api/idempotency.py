@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 from starlette.requests import HTTPConnection
 
-from app.api.deps import CurrentUser, Services
+from app.api.deps import Call, SignedIn
 from app.api.etags import etag_of
 from app.domain.idempotency import (
     IdempotencyKeyInProgress,
@@ -28,27 +28,6 @@ REPLAYED = "Idempotency-Replayed"
 ONCE_PROBLEMS = (IdempotencyKeyReused, IdempotencyKeyInProgress)
 
 
-async def _once(
-    request: Request,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            min_length=1,
-            max_length=255,
-            pattern=r"^[\x21-\x7e]+$",
-            description="The same key with the same request answers the first answer again, for "
-            "24 hours: safe to send again when no answer came.",
-            examples=["5f7c1d9a-launch"],
-        ),
-    ] = None,
-) -> Once | None:
-    if idempotency_key is None:
-        return None
-    request_line = f"{request.method} {request.scope['path']}\n".encode()
-    asked = request_line + _as_meant(await request.body())
-    return Once(idempotency_key, hashlib.sha256(asked).digest())
-
-
 def _as_meant(body: bytes) -> bytes:
     """The same for the same JSON, whatever its spaces and the order of its fields."""
     try:
@@ -61,10 +40,9 @@ def _as_meant(body: bytes) -> bytes:
 class WriteOnce:
     """Makes the `Idempotent` of a request."""
 
-    def __init__(self, once: Once | None, user: CurrentUser, services: Services) -> None:
+    def __init__(self, once: Once | None, call: SignedIn) -> None:
         self._once = once
-        self._user = user
-        self._services = services
+        self._call = call
 
     def answering(
         self, model: type[BaseModel], status: int, location: Callable[[T], str]
@@ -75,13 +53,29 @@ class WriteOnce:
             body = model.model_validate(result).model_dump_json().encode()
             return StoredAnswer(status, location(result), body)
 
-        return Idempotent(self._once, answer, self._user.id, self._services.clock())
+        return Idempotent(self._once, answer, self._call.user.id, self._call.services.clock())
 
 
 async def _write_once(
-    user: CurrentUser, services: Services, once: Annotated[Once | None, Depends(_once)]
+    request: Request,
+    call: Call,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=255,
+            pattern=r"^[\x21-\x7e]+$",
+            description="The same key with the same request answers the first answer again, for "
+            "24 hours: safe to send again when no answer came.",
+            examples=["5f7c1d9a-launch"],
+        ),
+    ] = None,
 ) -> WriteOnce:
-    return WriteOnce(once, user, services)
+    if idempotency_key is None:
+        return WriteOnce(None, call)
+    request_line = f"{request.method} {request.scope['path']}\n".encode()
+    asked = request_line + _as_meant(await request.body())
+    return WriteOnce(Once(idempotency_key, hashlib.sha256(asked).digest()), call)
 
 
 MayRepeat = Annotated[WriteOnce, Depends(_write_once)]

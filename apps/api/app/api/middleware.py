@@ -2,15 +2,14 @@
 
 import re
 import time
-from uuid import uuid4
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid4
 
 from app.api.errors import answer
 from app.api.kinds import BodyTooLarge, internal_error
@@ -22,18 +21,24 @@ from app.domain.rates import Allowance
 MAX_BODY_BYTES = 1024 * 1024
 REQUEST_ID = "X-Request-ID"
 
+Headers = list[tuple[bytes, bytes]]
+
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _TOO_LARGE = "The body is larger than 1 MiB."
 
+# Headers as ASGI has them: names in lower case, all in bytes.
+_REQUEST_ID = REQUEST_ID.lower().encode()
+_POLICY = b"content-security-policy"
 #: Of every answer (OWASP: REST Security, HTTP Headers).
-_SAFE = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-}
-_HTTPS_ONLY = {"Strict-Transport-Security": "max-age=63072000"}
+_SAFE = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+]
+_HTTPS_ONLY = [(b"strict-transport-security", b"max-age=63072000")]
 #: Of answers that are no page: opened in a browser all the same, they load and run nothing.
-_NOTHING_TO_SHOW = "default-src 'none'; frame-ancestors 'none'"
+_NOTHING_TO_SHOW = (_POLICY, b"default-src 'none'; frame-ancestors 'none'")
+_NOT_STORED = (b"cache-control", b"no-store")
 
 _log = structlog.get_logger(__name__)
 
@@ -86,13 +91,13 @@ class RequestContext:
         self._metrics = metrics
         self._api_prefix = f"{api_prefix}/"
         self._private_path = f"{api_prefix}/auth"
-        self._headers = dict(_SAFE, **(_HTTPS_ONLY if https_only else {}))
+        self._safe = [*_SAFE, *(_HTTPS_ONLY if https_only else ())]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID, "")
+        given = _header(scope, _REQUEST_ID)
         request_id = given if _ACCEPTED_ID.fullmatch(given) else str(uuid4())
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
@@ -108,15 +113,16 @@ class RequestContext:
             nonlocal status, streams_at
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers[REQUEST_ID] = request_id
-                headers.update(self._headers)
-                headers.setdefault("Content-Security-Policy", _NOTHING_TO_SHOW)
+                headers = [*message["headers"], (_REQUEST_ID, request_id.encode()), *self._safe]
+                said = dict(message["headers"])
+                if _POLICY not in said:
+                    headers.append(_NOTHING_TO_SHOW)
                 if allowance := scope["state"].get("allowance"):
-                    headers.update(_told(allowance))
+                    headers += _told(allowance)
                 if scope["path"].startswith(self._private_path):
-                    headers["Cache-Control"] = "no-store"
-                if headers.get("Content-Type", "").startswith("text/event-stream"):
+                    headers.append(_NOT_STORED)
+                message["headers"] = headers
+                if said.get(b"content-type", b"").startswith(b"text/event-stream"):
                     streams_at = time.perf_counter()
             await send(message)
 
@@ -147,12 +153,20 @@ class RequestContext:
         return template
 
 
-def _told(allowance: Allowance) -> dict[str, str]:
+def _header(scope: Scope, name: bytes) -> str:
+    """Of a request; empty without. Starlette would make an object of them, and an exception."""
+    for given, value in scope["headers"]:
+        if given == name:
+            text: str = value.decode("latin-1")
+            return text
+    return ""
+
+
+def _told(allowance: Allowance) -> Headers:
     """draft-ietf-httpapi-ratelimit-headers-10, §3 and §4."""
-    return {
-        "RateLimit-Policy": f'"{allowance.policy}";q={allowance.quota};w={allowance.window_s}',
-        "RateLimit": f'"{allowance.policy}";r={allowance.remaining};t={allowance.reset_s}',
-    }
+    policy = f'"{allowance.policy}";q={allowance.quota};w={allowance.window_s}'
+    left = f'"{allowance.policy}";r={allowance.remaining};t={allowance.reset_s}'
+    return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", left.encode())]
 
 
 class Guard:
@@ -170,10 +184,9 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = Request(scope)
-        declared = request.headers.get("content-length", "")
+        declared = _header(scope, b"content-length")
         if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
-            await answer(request, BodyTooLarge(_TOO_LARGE))(scope, receive, send)
+            await answer(Request(scope), BodyTooLarge(_TOO_LARGE))(scope, receive, send)
             return
 
         received = 0
@@ -198,4 +211,4 @@ class Guard:
             _log.exception("unhandled error")
             if started:  # too late for another answer: the server cuts the connection
                 raise
-            await answer(request, internal_error())(scope, receive, send)
+            await answer(Request(scope), internal_error())(scope, receive, send)

@@ -7,9 +7,10 @@ exception in its Content-Security-Policy but for the styles that Swagger UI writ
 
 from importlib.resources import files
 
-from fastapi import APIRouter
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
+
+from app.api.section import Section
 
 PATH = "/docs"
 _POLICY = (
@@ -52,7 +53,7 @@ SwaggerUIBundle({
 });
 """
 
-router = APIRouter(prefix=PATH, include_in_schema=False)
+router = Section(prefix=PATH, include_in_schema=False)
 #: Swagger UI, as a package of Python's index brings it.
 assets = StaticFiles(directory=str(files("fastapi_offline") / "static"))
 

@@ -34,6 +34,13 @@ _SECRET_LOOKS = (
     # ... and of host=... password=...
     (re.compile(r"(password=)('[^']*'|[^\s&]+)", re.IGNORECASE), rf"\1{REDACTED}"),
 )
+#: Any of them: nearly no text has one, and to ask once takes a third as long as seven times.
+_SECRET_LOOK = re.compile(
+    "|".join(
+        f"(?i:{look.pattern})" if look.flags & re.IGNORECASE else f"(?:{look.pattern})"
+        for look, _ in _SECRET_LOOKS
+    )
+)
 _DEEP_ENOUGH = 6
 
 #: Their INFO tells of every job and every statement.
@@ -109,6 +116,8 @@ def _timestamps(*, for_people: bool) -> Processor:
 
 def redacted(text: str) -> str:
     """A text without what looks like a secret."""
+    if not _SECRET_LOOK.search(text):
+        return text
     for look, instead in _SECRET_LOOKS:
         text = look.sub(instead, text)
     return text

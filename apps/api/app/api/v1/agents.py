@@ -3,28 +3,29 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from app.api.deps import Agents, PageQuery
+from app.api.deps import Call, PageQuery
 from app.api.errors import problem
+from app.api.section import Section
 from app.common.text import fold
 from app.domain.agents import Agent, AgentNotFound, SunaRefused, SunaUnavailable
 from app.schemas.agents import AgentAnswer, AgentsAnswer
 from app.schemas.base import Text
 from app.schemas.paging import Pagination
 
-router = APIRouter(prefix="/agents", tags=["Agents"])
+router = Section(prefix="/agents", tags=["Agents"])
 
 
 @router.get("", response_model=AgentsAnswer, responses=problem(SunaRefused, SunaUnavailable))
 async def list_agents(
-    agents: Agents,
+    call: Call,
     page: PageQuery,
     search: Annotated[Text | None, Query(max_length=200)] = None,
     category: Annotated[Text | None, Query(max_length=200)] = None,
 ) -> dict[str, object]:
     """List the agents that teams can be made of, by name."""
-    listing = await agents.list()
+    listing = await call.agents.list()
     wanted = fold(search or "")
     found = [
         a
@@ -44,6 +45,6 @@ async def list_agents(
     response_model=AgentAnswer,
     responses=problem(AgentNotFound, SunaRefused, SunaUnavailable),
 )
-async def get_agent(agent_id: UUID, agents: Agents) -> Agent:
+async def get_agent(agent_id: UUID, call: Call) -> Agent:
     """Get one agent."""
-    return await agents.get(agent_id)
+    return await call.agents.get(agent_id)

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from app.api.deps import ClientIp, CurrentIdentity, CurrentUser, Services
+from app.api.deps import Call, ClientIp, Services
 from app.api.errors import problem
+from app.api.section import Section
 from app.domain.errors import Unauthenticated
 from app.domain.rates import LoginLimitUnavailable, RateLimited
 from app.domain.users import (
@@ -24,7 +25,7 @@ from app.domain.users import (
 )
 from app.schemas.auth import Login, Refresh, SessionAnswer, UserAnswer
 
-router = APIRouter(prefix="/auth", tags=["Authentication"])
+router = Section(prefix="/auth", tags=["Authentication"])
 
 #: Supabase's refresh tokens have 12 characters or a few hundred; others are not worth a call.
 _REFRESH_TOKEN_LENGTHS = range(12, 513)
@@ -87,15 +88,15 @@ async def refresh(
 
 
 @router.post("/logout", status_code=204)
-async def logout(services: Services, identity: CurrentIdentity) -> None:
+async def logout(call: Call) -> None:
     """End this session; others of the same user go on. Access tokens live until they expire."""
-    await services.identity.logout(identity.token)
+    await call.services.identity.logout(call.identity.token)
 
 
 @router.get("/me", response_model=UserAnswer)
-async def me(user: CurrentUser) -> User:
+async def me(call: Call) -> User:
     """Who the access token belongs to."""
-    return user
+    return call.user
 
 
 def _only(in_header: str | None, in_body: str | None) -> str:

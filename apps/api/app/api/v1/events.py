@@ -12,7 +12,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
-from app.api.deps import CurrentIdentity, Services
+from app.api.deps import Call
 from app.api.errors import problem
 from app.api.live.sse import EventStream, told
 from app.domain.execution_errors import ExecutionNotFound
@@ -66,8 +66,7 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="Events on a page of JSO
 
 @router.get("/events", response_class=EventStream, responses=_ANSWER | _PROBLEMS)
 async def follow_events(
-    identity: CurrentIdentity,
-    services: Services,
+    call: Call,
     after: After,
     exits: Exits,
     *,
@@ -77,16 +76,16 @@ async def follow_events(
 ) -> Response:
     """Follow everything that happens to the caller's teams, executions and notifications."""
     interest = Interest(types=None if types is None else frozenset(types))
-    user_id = identity.user.id
+    user_id = call.user.id
     if wants_page:
         page = await watching.event_page(
-            services.db, user_id=user_id, after=after, limit=limit, interest=interest
+            call.services.db, user_id=user_id, after=after, limit=limit, interest=interest
         )
         return _page(page)
     subscription = await exits.enter_async_context(
-        services.live.subscribe(user_id, after=after, interest=interest)
+        call.services.live.subscribe(user_id, after=after, interest=interest)
     )
-    return EventStream(told(subscription, identity, services.tokens, services.clock))
+    return EventStream(told(subscription, call.identity, call.services.tokens, call.services.clock))
 
 
 @router.get(
@@ -96,8 +95,7 @@ async def follow_events(
 )
 async def follow_execution_events(
     execution_id: UUID,
-    identity: CurrentIdentity,
-    services: Services,
+    call: Call,
     after: After,
     exits: Exits,
     *,
@@ -105,23 +103,29 @@ async def follow_execution_events(
     limit: Limit = 100,
 ) -> Response:
     """Follow one execution from its first event to its last; then comes `stream_end`."""
-    user_id = identity.user.id
+    user_id = call.user.id
     if wants_page:
         page = await watching.execution_event_page(
-            services.db, execution_id, user_id=user_id, after=after, limit=limit
+            call.services.db, execution_id, user_id=user_id, after=after, limit=limit
         )
         return _page(page)
-    span = await watching.event_span(services.db, execution_id, user_id=user_id)
+    span = await watching.event_span(call.services.db, execution_id, user_id=user_id)
     if after is None:
         after = watching.start_of(span)
     elif span.last_id is not None and after >= span.last_id:
         return Response(status_code=204)
     interest = Interest(execution_ids=frozenset({execution_id}))
     subscription = await exits.enter_async_context(
-        services.live.subscribe(user_id, after=after, interest=interest)
+        call.services.live.subscribe(user_id, after=after, interest=interest)
     )
     return EventStream(
-        told(subscription, identity, services.tokens, services.clock, execution_id=execution_id)
+        told(
+            subscription,
+            call.identity,
+            call.services.tokens,
+            call.services.clock,
+            execution_id=execution_id,
+        )
     )
 
 

@@ -3,13 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from structlog.contextvars import bind_contextvars
 
-from app.api.deps import CurrentTelemetry, CurrentUser, PageQuery, Services
+from app.api.deps import Call, CurrentTelemetry, PageQuery
 from app.api.errors import problem
 from app.api.idempotency import ONCE_PROBLEMS, MayRepeat, response_of
+from app.api.section import Section
 from app.domain.execution import Execution
 from app.domain.execution_errors import (
     ExecutionFinished,
@@ -37,13 +38,12 @@ from app.schemas.paging import Pagination
 from app.schemas.timelines import TimelineAnswer
 from app.usecases import executions
 
-router = APIRouter(prefix="/executions", tags=["Executions"])
+router = Section(prefix="/executions", tags=["Executions"])
 
 
 @router.get("", response_model=ExecutionsAnswer)
 async def list_executions(
-    user: CurrentUser,
-    services: Services,
+    call: Call,
     page: PageQuery,
     team_id: UUID | None = None,
     status: Annotated[list[ExecutionStatus] | None, Query(description="Repeatable.")] = None,
@@ -57,16 +57,16 @@ async def list_executions(
         created_after=created_after,
         created_before=created_before,
     )
-    found = await executions.list_executions(services.db, page, user_id=user.id, filters=filters)
+    found = await executions.list_executions(
+        call.services.db, page, user_id=call.user.id, filters=filters
+    )
     return {"executions": found.items, "pagination": Pagination.of(page, found.total)}
 
 
 @router.get("/{execution_id}", response_model=ExecutionAnswer, responses=problem(ExecutionNotFound))
-async def get_execution(
-    execution_id: UUID, user: CurrentUser, services: Services
-) -> ExecutionReport:
+async def get_execution(execution_id: UUID, call: Call) -> ExecutionReport:
     """Get an execution with its results so far and its latest log lines."""
-    return await executions.get_execution(services.db, execution_id, user_id=user.id)
+    return await executions.get_execution(call.services.db, execution_id, user_id=call.user.id)
 
 
 @router.get(
@@ -76,14 +76,13 @@ async def get_execution(
 )
 async def list_execution_logs(
     execution_id: UUID,
-    user: CurrentUser,
-    services: Services,
+    call: Call,
     after: Annotated[int, Query(ge=0, le=2**31 - 1, description="The last `seq` known.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
 ) -> dict[str, object]:
     """Get all log lines, page by page, oldest first."""
     lines = await executions.execution_logs(
-        services.db, execution_id, user_id=user.id, after=after, limit=limit
+        call.services.db, execution_id, user_id=call.user.id, after=after, limit=limit
     )
     return {"logs": lines, "next_after": lines[-1].seq if len(lines) == limit else None}
 
@@ -93,12 +92,10 @@ async def list_execution_logs(
     response_model=ExplanationAnswer,
     responses=problem(ExecutionNotFound),
 )
-async def explain_execution(
-    execution_id: UUID, user: CurrentUser, services: Services
-) -> Explanation:
+async def explain_execution(execution_id: UUID, call: Call) -> Explanation:
     """Say what an execution waits for, since when, and what happens next and when."""
     return await executions.explain_execution(
-        services.db, services.limits, execution_id, user_id=user.id
+        call.services.db, call.services.limits, execution_id, user_id=call.user.id
     )
 
 
@@ -107,12 +104,10 @@ async def explain_execution(
     response_model=TimelineAnswer,
     responses=problem(ExecutionNotFound),
 )
-async def get_execution_timeline(
-    execution_id: UUID, user: CurrentUser, services: Services
-) -> Timeline:
+async def get_execution_timeline(execution_id: UUID, call: Call) -> Timeline:
     """Show where the time of an execution went: what ran, what waited, and for what."""
     return await executions.execution_timeline(
-        services.db, execution_id, user_id=user.id, now=services.clock()
+        call.services.db, execution_id, user_id=call.user.id, now=call.services.clock()
     )
 
 
@@ -122,10 +117,12 @@ async def get_execution_timeline(
     responses=problem(ExecutionNotFound, TextNotFound),
 )
 async def get_result_text(
-    execution_id: UUID, key: Text, field: TextField, user: CurrentUser, services: Services
+    execution_id: UUID, key: Text, field: TextField, call: Call
 ) -> StreamingResponse:
     """Get the whole input or output of an agent, as plain text, however long it is."""
-    text = await executions.open_text(services.db, execution_id, key, field, user_id=user.id)
+    text = await executions.open_text(
+        call.services.db, execution_id, key, field, user_id=call.user.id
+    )
     return StreamingResponse(text, media_type="text/plain; charset=utf-8")
 
 
@@ -144,8 +141,7 @@ async def get_result_text(
 )
 async def retry_execution(
     execution_id: UUID,
-    user: CurrentUser,
-    services: Services,
+    call: Call,
     telemetry: CurrentTelemetry,
     request: Request,
     may_repeat: MayRepeat,
@@ -157,12 +153,12 @@ async def retry_execution(
 
     idempotent = may_repeat.answering(ExecutionAnswer, 202, location)
     report = await executions.retry_execution(
-        services.db,
-        services.new_id,
-        services.limits,
+        call.services.db,
+        call.services.new_id,
+        call.services.limits,
         execution_id,
-        user_id=user.id,
-        now=services.clock(),
+        user_id=call.user.id,
+        now=call.services.clock(),
         idempotent=idempotent,
         trace_context=telemetry.tracing.context(),
     )
@@ -175,13 +171,13 @@ async def retry_execution(
     response_model=CancelledAnswer,
     responses=problem(ExecutionNotFound, ExecutionFinished),
 )
-async def cancel_execution(execution_id: UUID, user: CurrentUser, services: Services) -> Execution:
+async def cancel_execution(execution_id: UUID, call: Call) -> Execution:
     """Cancel an execution at once; what runs at Suna is stopped."""
     return await executions.cancel_execution(
-        services.db,
-        services.new_id,
-        services.limits,
+        call.services.db,
+        call.services.new_id,
+        call.services.limits,
         execution_id,
-        user_id=user.id,
-        now=services.clock(),
+        user_id=call.user.id,
+        now=call.services.clock(),
     )

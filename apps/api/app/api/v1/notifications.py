@@ -2,25 +2,24 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
-from app.api.deps import CurrentUser, PageQuery, Services
+from app.api.deps import Call, PageQuery
 from app.api.errors import problem
+from app.api.section import Section
 from app.domain.notifications import Notification, NotificationNotFound
 from app.schemas.notifications import MarkedReadAnswer, NotificationAnswer, NotificationsAnswer
 from app.schemas.paging import Pagination
 from app.usecases import notifications
 
-router = APIRouter(prefix="/notifications", tags=["Notifications"])
+router = Section(prefix="/notifications", tags=["Notifications"])
 
 
 @router.get("", response_model=NotificationsAnswer)
 async def list_notifications(
-    user: CurrentUser, services: Services, page: PageQuery, *, unread: bool = False
+    call: Call, page: PageQuery, *, unread: bool = False
 ) -> dict[str, object]:
     """List the caller's notifications, newest first; `unread=true` leaves out what was read."""
     found, unread_count = await notifications.list_notifications(
-        services.db, page, user_id=user.id, unread_only=unread
+        call.services.db, page, user_id=call.user.id, unread_only=unread
     )
     return {
         "notifications": found.items,
@@ -30,9 +29,9 @@ async def list_notifications(
 
 
 @router.put("/read-all", response_model=MarkedReadAnswer)
-async def mark_all_notifications_read(user: CurrentUser, services: Services) -> dict[str, int]:
+async def mark_all_notifications_read(call: Call) -> dict[str, int]:
     """Mark all notifications as read."""
-    return {"marked": await notifications.mark_all_read(services.db, user_id=user.id)}
+    return {"marked": await notifications.mark_all_read(call.services.db, user_id=call.user.id)}
 
 
 @router.put(
@@ -40,8 +39,6 @@ async def mark_all_notifications_read(user: CurrentUser, services: Services) -> 
     response_model=NotificationAnswer,
     responses=problem(NotificationNotFound),
 )
-async def mark_notification_read(
-    notification_id: UUID, user: CurrentUser, services: Services
-) -> Notification:
+async def mark_notification_read(notification_id: UUID, call: Call) -> Notification:
     """Mark a notification as read; doing it again changes nothing."""
-    return await notifications.mark_read(services.db, notification_id, user_id=user.id)
+    return await notifications.mark_read(call.services.db, notification_id, user_id=call.user.id)

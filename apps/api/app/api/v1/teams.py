@@ -3,13 +3,14 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from structlog.contextvars import bind_contextvars
 
-from app.api.deps import Agents, CurrentTelemetry, CurrentUser, PageQuery, Services
+from app.api.deps import Call, CurrentTelemetry, PageQuery
 from app.api.errors import problem
 from app.api.etags import IfMatch, IfNoneMatch, MalformedIfMatch, etag_of
 from app.api.idempotency import ONCE_PROBLEMS, MayRepeat, response_of
+from app.api.section import Section
 from app.domain.agents import SunaRefused, SunaUnavailable
 from app.domain.errors import Invalid
 from app.domain.execution_errors import TooManyExecutions
@@ -37,7 +38,7 @@ from app.schemas.teams import (
 )
 from app.usecases import executions, plans, teams
 
-router = APIRouter(prefix="/teams", tags=["Teams"])
+router = Section(prefix="/teams", tags=["Teams"])
 
 _UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "You have this version."}}
 _SAVING = (Invalid, UnknownAgent, WorkflowHasCycle, SunaRefused, SunaUnavailable)
@@ -45,13 +46,12 @@ _SAVING = (Invalid, UnknownAgent, WorkflowHasCycle, SunaRefused, SunaUnavailable
 
 @router.get("", response_model=TeamsAnswer)
 async def list_teams(
-    user: CurrentUser,
-    services: Services,
+    call: Call,
     page: PageQuery,
     search: Annotated[Text | None, Query(max_length=200)] = None,
 ) -> dict[str, object]:
     """List the caller's teams, newest first; `search` looks at name and description."""
-    found = await teams.list_teams(services.db, page, user_id=user.id, search=search)
+    found = await teams.list_teams(call.services.db, page, user_id=call.user.id, search=search)
     return {"teams": found.items, "pagination": Pagination.of(page, found.total)}
 
 
@@ -60,9 +60,7 @@ async def list_teams(
 )
 async def create_team(
     body: CreateTeam,
-    user: CurrentUser,
-    agents: Agents,
-    services: Services,
+    call: Call,
     request: Request,
     may_repeat: MayRepeat,
 ) -> Response:
@@ -73,33 +71,31 @@ async def create_team(
 
     idempotent = may_repeat.answering(TeamAnswer, 201, location)
     team = await teams.create_team(
-        services.db,
-        agents,
-        services.templates.examine,
-        services.new_id,
-        user_id=user.id,
+        call.services.db,
+        call.agents,
+        call.services.templates.examine,
+        call.services.new_id,
+        user_id=call.user.id,
         name=body.name,
         description=body.description,
         workflow_type=body.workflow_type,
         agents=[a.draft() for a in body.agents],
-        now=services.clock(),
+        now=call.services.clock(),
         idempotent=idempotent,
     )
     return response_of(idempotent.answer(team))
 
 
 @router.post("/validate", response_model=PlanAnswer, responses=problem(*_SAVING))
-async def validate_team(
-    body: CreateTeam, user: CurrentUser, agents: Agents, services: Services
-) -> TeamPlan:
+async def validate_team(body: CreateTeam, call: Call) -> TeamPlan:
     """Check a team without saving it: its plan, or exactly what saving it would answer."""
     return await plans.validate_team(
-        services.db,
-        agents,
-        services.templates,
-        services.new_id,
-        services.limits,
-        user_id=user.id,
+        call.services.db,
+        call.agents,
+        call.services.templates,
+        call.services.new_id,
+        call.services.limits,
+        user_id=call.user.id,
         workflow_type=body.workflow_type,
         agents=[a.draft() for a in body.agents],
     )
@@ -110,13 +106,12 @@ async def validate_team(
 )
 async def get_team(
     team_id: UUID,
-    user: CurrentUser,
-    services: Services,
+    call: Call,
     response: Response,
     if_none_match: IfNoneMatch,
 ) -> Team | Response:
     """Get a team with its agents; `ETag` is its version."""
-    team = await teams.get_team(services.db, team_id, user_id=user.id)
+    team = await teams.get_team(call.services.db, team_id, user_id=call.user.id)
     tag = {"ETag": etag_of(team.version)}
     if team.version in if_none_match:
         return Response(status_code=304, headers=tag)
@@ -127,11 +122,9 @@ async def get_team(
 @router.get(
     "/{team_id}/versions", response_model=TeamVersionsAnswer, responses=problem(TeamNotFound)
 )
-async def list_team_versions(
-    team_id: UUID, user: CurrentUser, services: Services, page: PageQuery
-) -> dict[str, object]:
+async def list_team_versions(team_id: UUID, call: Call, page: PageQuery) -> dict[str, object]:
     """List what a team was like after each change, newest first; executions name theirs."""
-    found = await teams.list_versions(services.db, page, team_id, user_id=user.id)
+    found = await teams.list_versions(call.services.db, page, team_id, user_id=call.user.id)
     return {"versions": found.items, "pagination": Pagination.of(page, found.total)}
 
 
@@ -143,9 +136,7 @@ async def list_team_versions(
 async def update_team(
     team_id: UUID,
     body: UpdateTeam,
-    user: CurrentUser,
-    agents: Agents,
-    services: Services,
+    call: Call,
     response: Response,
     if_match: IfMatch,
 ) -> Team:
@@ -159,15 +150,15 @@ async def update_team(
         agents=None if body.agents is None else [a.draft() for a in body.agents],
     )
     team = await teams.update_team(
-        services.db,
-        agents,
-        services.templates.examine,
-        services.new_id,
+        call.services.db,
+        call.agents,
+        call.services.templates.examine,
+        call.services.new_id,
         team_id,
-        user_id=user.id,
+        user_id=call.user.id,
         changes=changes,
         if_match=if_match,
-        now=services.clock(),
+        now=call.services.clock(),
     )
     response.headers["ETag"] = etag_of(team.version)
     return team
@@ -178,25 +169,21 @@ async def update_team(
     status_code=204,
     responses=problem(TeamNotFound, VersionMismatch, MalformedIfMatch, TeamHasRunningExecutions),
 )
-async def delete_team(
-    team_id: UUID, user: CurrentUser, services: Services, if_match: IfMatch
-) -> None:
+async def delete_team(team_id: UUID, call: Call, if_match: IfMatch) -> None:
     """Delete a team; its executions stay readable."""
-    await teams.delete_team(services.db, team_id, user_id=user.id, if_match=if_match)
+    await teams.delete_team(call.services.db, team_id, user_id=call.user.id, if_match=if_match)
 
 
 @router.post("/{team_id}/plan", response_model=PlanAnswer, responses=problem(TeamNotFound))
-async def plan_team(
-    team_id: UUID, user: CurrentUser, services: Services, body: PlanRequest | None = None
-) -> TeamPlan:
+async def plan_team(team_id: UUID, call: Call, body: PlanRequest | None = None) -> TeamPlan:
     """Show what an execution would do, and how long it takes, without running anything."""
     asked = body or PlanRequest()
     return await plans.plan_team(
-        services.db,
-        services.templates,
-        services.limits,
+        call.services.db,
+        call.services.templates,
+        call.services.limits,
         team_id,
-        user_id=user.id,
+        user_id=call.user.id,
         prompt=asked.input_data.prompt if asked.input_data else plans.PROMPT,
         context=asked.input_data.context if asked.input_data else {},
         config=asked.execution_config,
@@ -213,8 +200,7 @@ async def plan_team(
 async def execute_team(
     team_id: UUID,
     body: ExecuteTeam,
-    user: CurrentUser,
-    services: Services,
+    call: Call,
     telemetry: CurrentTelemetry,
     request: Request,
     may_repeat: MayRepeat,
@@ -226,16 +212,16 @@ async def execute_team(
 
     idempotent = may_repeat.answering(ExecutionAnswer, 202, location)
     report = await executions.execute_team(
-        services.db,
-        services.templates.examine,
-        services.new_id,
-        services.limits,
+        call.services.db,
+        call.services.templates.examine,
+        call.services.new_id,
+        call.services.limits,
         team_id,
-        user_id=user.id,
+        user_id=call.user.id,
         prompt=body.input_data.prompt,
         context=body.input_data.context,
         config=body.execution_config,
-        now=services.clock(),
+        now=call.services.clock(),
         idempotent=idempotent,
         trace_context=telemetry.tracing.context(),
     )

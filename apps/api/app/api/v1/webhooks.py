@@ -3,10 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
-from app.api.deps import CurrentUser, PageQuery, Services
+from app.api.deps import Call, PageQuery
 from app.api.errors import problem
+from app.api.section import Section
 from app.domain.deliveries import Delivery, DeliveryNotFound, DeliveryStatus
 from app.domain.errors import Invalid
 from app.domain.webhooks import (
@@ -29,7 +30,7 @@ from app.schemas.webhooks import (
 )
 from app.usecases import webhooks
 
-router = APIRouter(prefix="/webhooks", tags=["Webhooks"])
+router = Section(prefix="/webhooks", tags=["Webhooks"])
 
 
 @router.post(
@@ -40,18 +41,17 @@ router = APIRouter(prefix="/webhooks", tags=["Webhooks"])
 )
 async def create_webhook(
     body: CreateWebhook,
-    user: CurrentUser,
-    services: Services,
+    call: Call,
     request: Request,
     response: Response,
 ) -> WebhookWithSecret:
     """Have an endpoint told when executions end. Its secret is shown in this answer only."""
     made = await webhooks.create_webhook(
-        services.db,
-        services.webhooks,
-        services.new_id,
-        services.clock,
-        user_id=user.id,
+        call.services.db,
+        call.services.webhooks,
+        call.services.new_id,
+        call.services.clock,
+        user_id=call.user.id,
         url=body.url,
         description=body.description,
         events=frozenset(body.events),
@@ -62,33 +62,29 @@ async def create_webhook(
 
 
 @router.get("", response_model=WebhooksAnswer)
-async def list_webhooks(
-    user: CurrentUser, services: Services, page: PageQuery
-) -> dict[str, object]:
+async def list_webhooks(call: Call, page: PageQuery) -> dict[str, object]:
     """List the caller's webhooks, newest first."""
-    found = await webhooks.list_webhooks(services.db, page, user_id=user.id)
+    found = await webhooks.list_webhooks(call.services.db, page, user_id=call.user.id)
     return {"webhooks": found.items, "pagination": Pagination.of(page, found.total)}
 
 
 @router.get("/{webhook_id}", response_model=WebhookAnswer, responses=problem(WebhookNotFound))
-async def get_webhook(webhook_id: UUID, user: CurrentUser, services: Services) -> Webhook:
+async def get_webhook(webhook_id: UUID, call: Call) -> Webhook:
     """Get a webhook."""
-    return await webhooks.get_webhook(services.db, webhook_id, user_id=user.id)
+    return await webhooks.get_webhook(call.services.db, webhook_id, user_id=call.user.id)
 
 
 @router.put(
     "/{webhook_id}", response_model=WebhookAnswer, responses=problem(WebhookNotFound, Invalid)
 )
-async def update_webhook(
-    webhook_id: UUID, body: UpdateWebhook, user: CurrentUser, services: Services
-) -> Webhook:
+async def update_webhook(webhook_id: UUID, body: UpdateWebhook, call: Call) -> Webhook:
     """Change what is given; `enabled` switches it off and on."""
     return await webhooks.update_webhook(
-        services.db,
-        services.webhooks,
-        services.clock,
+        call.services.db,
+        call.services.webhooks,
+        call.services.clock,
         webhook_id,
-        user_id=user.id,
+        user_id=call.user.id,
         url=body.url,
         description=body.description,
         events=None if body.events is None else frozenset(body.events),
@@ -97,9 +93,9 @@ async def update_webhook(
 
 
 @router.delete("/{webhook_id}", status_code=204, responses=problem(WebhookNotFound))
-async def delete_webhook(webhook_id: UUID, user: CurrentUser, services: Services) -> None:
+async def delete_webhook(webhook_id: UUID, call: Call) -> None:
     """Delete a webhook with its deliveries, also those still to be attempted."""
-    await webhooks.delete_webhook(services.db, webhook_id, user_id=user.id)
+    await webhooks.delete_webhook(call.services.db, webhook_id, user_id=call.user.id)
 
 
 @router.post(
@@ -108,10 +104,12 @@ async def delete_webhook(webhook_id: UUID, user: CurrentUser, services: Services
     responses=problem(WebhookNotFound),
 )
 async def rotate_webhook_secret(
-    webhook_id: UUID, user: CurrentUser, services: Services, response: Response
+    webhook_id: UUID, call: Call, response: Response
 ) -> WebhookWithSecret:
     """Get a new secret; for 24 hours the one before signs too."""
-    rotated = await webhooks.rotate_secret(services.db, services.clock, webhook_id, user_id=user.id)
+    rotated = await webhooks.rotate_secret(
+        call.services.db, call.services.clock, webhook_id, user_id=call.user.id
+    )
     return _with_secret(rotated, response)
 
 
@@ -121,10 +119,14 @@ async def rotate_webhook_secret(
     status_code=202,
     responses=problem(WebhookNotFound, WebhookDisabled),
 )
-async def test_webhook(webhook_id: UUID, user: CurrentUser, services: Services) -> Delivery:
+async def test_webhook(webhook_id: UUID, call: Call) -> Delivery:
     """Send a message of type `webhook.test`; its delivery says what came of it."""
     return await webhooks.try_webhook(
-        services.db, services.new_id, services.clock, webhook_id, user_id=user.id
+        call.services.db,
+        call.services.new_id,
+        call.services.clock,
+        webhook_id,
+        user_id=call.user.id,
     )
 
 
@@ -135,14 +137,13 @@ async def test_webhook(webhook_id: UUID, user: CurrentUser, services: Services) 
 )
 async def list_webhook_deliveries(
     webhook_id: UUID,
-    user: CurrentUser,
-    services: Services,
+    call: Call,
     page: PageQuery,
     status: Annotated[DeliveryStatus | None, Query()] = None,
 ) -> dict[str, object]:
     """List what was sent and is to be sent, newest first; kept for 30 days after its end."""
     found = await webhooks.list_deliveries(
-        services.db, page, webhook_id, user_id=user.id, status=status
+        call.services.db, page, webhook_id, user_id=call.user.id, status=status
     )
     items = [DeliveryAnswer.model_validate(d) for d in found.items]
     return {"deliveries": items, "pagination": Pagination.of(page, found.total)}
@@ -153,11 +154,11 @@ async def list_webhook_deliveries(
     response_model=DeliveryWithBody,
     responses=problem(WebhookNotFound, DeliveryNotFound),
 )
-async def get_webhook_delivery(
-    webhook_id: UUID, delivery_id: UUID, user: CurrentUser, services: Services
-) -> Delivery:
+async def get_webhook_delivery(webhook_id: UUID, delivery_id: UUID, call: Call) -> Delivery:
     """Get a delivery with its body and its attempts."""
-    return await webhooks.get_delivery(services.db, webhook_id, delivery_id, user_id=user.id)
+    return await webhooks.get_delivery(
+        call.services.db, webhook_id, delivery_id, user_id=call.user.id
+    )
 
 
 @router.post(
@@ -166,12 +167,10 @@ async def get_webhook_delivery(
     status_code=202,
     responses=problem(WebhookNotFound, DeliveryNotFound, WebhookDisabled),
 )
-async def redeliver_webhook(
-    webhook_id: UUID, delivery_id: UUID, user: CurrentUser, services: Services
-) -> Delivery:
+async def redeliver_webhook(webhook_id: UUID, delivery_id: UUID, call: Call) -> Delivery:
     """Send a message again now, with the same id; what was given up begins from the start."""
     return await webhooks.redeliver(
-        services.db, services.clock, webhook_id, delivery_id, user_id=user.id
+        call.services.db, call.services.clock, webhook_id, delivery_id, user_id=call.user.id
     )
 
 

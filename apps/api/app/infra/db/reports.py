@@ -19,6 +19,7 @@ from app.domain.reports import (
     History,
     Load,
 )
+from app.domain.results import AgentResult
 from app.domain.texts import TextField
 from app.domain.timeline import Recorded
 from app.domain.workflow import Plan
@@ -31,6 +32,8 @@ TEXT_PIECE = 1024 * 1024
 
 _config = TypeAdapter(ExecutionConfig)
 _plan = TypeAdapter(Plan)
+_results = TypeAdapter(tuple[AgentResult, ...])
+_lines = TypeAdapter(tuple[ExecutionLog, ...])
 
 _SUMMARY: LiteralString = """
     e.id, e.team_id, e.team_name, e.team_version, e.status, e.progress, e.created_at, e.started_at,
@@ -40,6 +43,21 @@ _SUMMARY: LiteralString = """
         SELECT count(*) FROM renum.executions o
          WHERE o.user_id = e.user_id AND o.status = 'pending' AND o.id <= e.id
     ) END AS queue_position
+"""
+
+#: Rows as JSON: to read so many of them takes less than half as long as one by one.
+_REPORT: LiteralString = f"""
+    SELECT {_SUMMARY}, e.input, e.config, e.seq,
+           (SELECT json_agg(r ORDER BY r.position)::text FROM (
+               SELECT *, CASE WHEN run_id IS NOT NULL THEN
+                          json_build_object('thread_id', thread_id, 'run_id', run_id) END AS run
+                 FROM renum.agent_results WHERE execution_id = e.id
+           ) r) AS results,
+           (SELECT coalesce(json_agg(l ORDER BY l.seq), '[]')::text FROM (
+               SELECT * FROM renum.execution_logs WHERE execution_id = e.id
+                ORDER BY seq DESC LIMIT %(lines)s
+           ) l) AS logs
+      FROM renum.executions e WHERE e.id = %(id)s AND e.user_id = %(user_id)s
 """
 
 _PAST_RUNS: LiteralString = """
@@ -59,41 +77,24 @@ class ReportStore:
         self._connection = connection
 
     async def report(self, execution_id: UUID, *, user_id: UUID) -> ExecutionReport:
-        async with self._connection.pipeline():
-            found = await self._connection.execute(
-                f"""
-                SELECT {_SUMMARY}, e.input, e.config, e.seq FROM renum.executions e
-                 WHERE e.id = %s AND e.user_id = %s
-                """,
-                (execution_id, user_id),
-            )
-            results = await self._connection.execute(
-                "SELECT * FROM renum.agent_results WHERE execution_id = %s ORDER BY position",
-                (execution_id,),
-            )
-            logs = await self._connection.execute(
-                """
-                SELECT * FROM renum.execution_logs WHERE execution_id = %s
-                 ORDER BY seq DESC LIMIT %s
-                """,
-                (execution_id, MAX_LOGS_IN_REPORT + 1),
-            )
-            row = await found.fetchone()
-            if row is None:
-                raise ExecutionNotFound(execution_id)
-            lines = [ExecutionLog(**line) for line in await logs.fetchall()]
-            given = row.pop("input")
-            return ExecutionReport(
-                **_summary_values({k: v for k, v in row.items() if k not in ("config", "seq")}),
-                prompt=given["prompt"],
-                context=given["context"],
-                config=_config.validate_python(row["config"]),
-                results=tuple(result_of(r) for r in await results.fetchall()),
-                logs=tuple(reversed(lines[:MAX_LOGS_IN_REPORT])),
-                # The first line is written with the execution: where there is none, they are gone.
-                logs_truncated=len(lines) > MAX_LOGS_IN_REPORT or not lines,
-                seq=row["seq"],
-            )
+        cursor = await self._connection.execute(
+            _REPORT, {"id": execution_id, "user_id": user_id, "lines": MAX_LOGS_IN_REPORT + 1}
+        )
+        row = await cursor.fetchone()
+        if row is None:
+            raise ExecutionNotFound(execution_id)
+        given, config, results, lines = map(row.pop, ("input", "config", "results", "logs"))
+        logs = _lines.validate_json(lines)
+        return ExecutionReport(
+            **_summary_values(row),
+            prompt=given["prompt"],
+            context=given["context"],
+            config=_config.validate_python(config),
+            results=_results.validate_json(results),
+            logs=logs[-MAX_LOGS_IN_REPORT:],
+            # The first line is written with the execution: where there is none, they are gone.
+            logs_truncated=len(logs) > MAX_LOGS_IN_REPORT or not logs,
+        )
 
     async def recorded(self, execution_id: UUID, *, user_id: UUID) -> Recorded:
         async with self._connection.pipeline():

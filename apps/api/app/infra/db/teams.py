@@ -9,9 +9,6 @@ from pydantic import TypeAdapter
 from app.common.paging import Page, Paged
 from app.common.text import fold
 from app.domain.teams import (
-    AgentConfig,
-    AgentDetails,
-    Role,
     Team,
     TeamAgent,
     TeamNotFound,
@@ -22,7 +19,7 @@ from app.domain.teams import (
 )
 from app.infra.db.connection import Connection, Row
 
-_config = TypeAdapter(AgentConfig)
+_agents = TypeAdapter(tuple[TeamAgent, ...])
 
 _SUMMARY: LiteralString = """
     t.id, t.name, t.description, t.workflow_type, t.status, t.version, t.created_at, t.updated_at,
@@ -203,7 +200,7 @@ def _team(row: Row) -> Team:
         description=row["description"],
         workflow_type=WorkflowType(row["workflow_type"]),
         status=TeamStatus(row["status"]),
-        agents=tuple(_agent(agent) for agent in row["agents"]),
+        agents=_agents.validate_python(row["agents"]),
         version=row["version"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
@@ -217,18 +214,6 @@ def _version(row: Row) -> TeamVersion:
         description=row["description"],
         workflow_type=WorkflowType(row["workflow_type"]),
         status=TeamStatus(row["status"]),
-        agents=tuple(_agent(agent) for agent in row["agents"]),
+        agents=_agents.validate_python(row["agents"]),
         created_at=row["created_at"],
-    )
-
-
-def _agent(row: Row) -> TeamAgent:
-    return TeamAgent(
-        id=UUID(row["id"]),
-        agent_id=UUID(row["agent_id"]),
-        key=row["key"],
-        role=Role(row["role"]),
-        order=row["order"],
-        config=_config.validate_python(row["config"]),
-        agent_details=AgentDetails(**row["agent_details"]),
     )

@@ -1,4 +1,4 @@
-"""Rate limits by moving windows, with the library `limits`: in memory, or in Redis for all."""
+"""Rate limits by moving windows: counted in memory, or in Redis for all processes."""
 
 import hashlib
 import time
@@ -7,12 +7,11 @@ from uuid import UUID
 
 import structlog
 from limits import RateLimitItem
-from limits.aio.storage import MemoryStorage, RedisStorage
-from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
 
 from app.common.breaker import Breaker, BreakerOpen, BreakerState
 from app.domain.rates import Allowance, LoginLimitUnavailable, RateLimited
+from app.infra.rates.windows import Windows
 
 _log = structlog.get_logger(__name__)
 
@@ -22,13 +21,13 @@ class RateLimits:
 
     def __init__(
         self,
-        storage: MemoryStorage | RedisStorage,
+        windows: Windows,
         *,
         user: RateLimitItem | None,
         login_address: RateLimitItem | None,
         login_email: RateLimitItem | None,
     ) -> None:
-        self._limiter = MovingWindowRateLimiter(storage)
+        self._windows = windows
         self._user = user
         self._login_address = login_address
         self._login_email = login_email
@@ -66,8 +65,7 @@ class RateLimits:
         except BreakerOpen as error:
             raise _Uncounted from error
         try:
-            taken = await self._limiter.hit(item, policy, whose)
-            stats = await self._limiter.get_window_stats(item, policy, whose)
+            window = await self._windows.take(item, policy, whose)
             permit.succeeded()
         except StorageError as error:
             permit.failed()
@@ -79,10 +77,10 @@ class RateLimits:
             policy=policy,
             quota=item.amount,
             window_s=item.get_expiry(),
-            remaining=max(0, stats.remaining),
-            reset_s=max(0, round(stats.reset_time - time.time())),
+            remaining=max(0, window.remaining),
+            reset_s=max(0, round(window.reset_at - time.time())),
         )
-        if not taken:
+        if not window.taken:
             raise RateLimited(allowance)
         return allowance
 
