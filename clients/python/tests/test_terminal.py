@@ -47,10 +47,6 @@ class Terminal:
         return [line.rstrip() for line in self._screen.display if line.strip()]
 
     @property
-    def column(self) -> int:
-        return self._screen.cursor.x
-
-    @property
     def hides_cursor(self) -> bool:
         return self._screen.cursor.hidden
 
@@ -63,6 +59,13 @@ class Terminal:
     def write(self, text: str) -> None:
         os.write(self.master, text.encode())
 
+    def answer(self, prompt: str, text: str) -> None:
+        """Once all of it is there: what is typed before that is shown, and thrown away."""
+        cursor = self._screen.cursor
+        while self._screen.display[cursor.y][: cursor.x] != prompt:
+            assert self.read(), self.lines
+        self.write(f"{text}\n")
+
     def end(self) -> int:
         while self.read():
             pass
@@ -70,8 +73,9 @@ class Terminal:
 
     def read(self) -> bool:
         ready, _, _ = select.select([self.master], [], [], PATIENCE_S)
+        assert ready, self.lines
         try:
-            data = os.read(self.master, 65536) if ready else b""
+            data = os.read(self.master, 65536)
         except OSError:  # what Linux says when the other side has closed
             data = b""
         self.written += data
@@ -174,12 +178,8 @@ def test_login_asks_and_tables_are_drawn(
 ) -> None:
     login = Terminal(environment, "login")
     terminals.append(login)
-    login.read_until("E-mail:")
-    login.write(f"{EMAIL}\n")
-    login.read_until("Password:")
-    while login.column < len("Password: "):  # what is typed before that is thrown away
-        login.read()
-    login.write(f"{PASSWORD}\n")
+    login.answer("E-mail: ", EMAIL)
+    login.answer("Password: ", PASSWORD)
     assert login.end() == 0
     assert "as Ana." in "".join(login.lines)
     assert PASSWORD not in "".join(login.lines)
