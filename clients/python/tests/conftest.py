@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner, Result
 
 from renum import AsyncClient, Timing
@@ -21,6 +22,16 @@ QUICK = Timing(
     greeting_s=1.0,
     poll_s=5.0,
 )
+
+
+@pytest.fixture(autouse=True)
+def quiet_servers() -> Iterator[None]:
+    """Servers of this and of other tests, in threads, share stdout with the command line."""
+    before = structlog.get_config()
+    with Path(os.devnull).open("w") as nowhere:
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(nowhere))
+        yield
+        structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,9 @@
 """The client against the real application: PostgreSQL, worker, and the sandbox over HTTP."""
 
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
-import structlog
 from clients.python.tests.conftest import QUICK, Renum
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -79,17 +76,7 @@ async def real(url: str) -> AsyncIterator[AsyncClient]:
 
 
 @pytest.fixture
-def quiet_server() -> Iterator[None]:
-    """The server logs to nowhere: its thread shares stdout with the command line."""
-    before = structlog.get_config()
-    with Path(os.devnull).open("w") as nowhere:
-        structlog.configure(logger_factory=structlog.PrintLoggerFactory(nowhere))
-        yield
-        structlog.configure(**before)
-
-
-@pytest.fixture
-def cli(renum: Renum, quiet_server: None) -> Renum:
+def cli(renum: Renum) -> Renum:
     """The command line, signed in."""
     arguments = ("login", "--email", ANA_EMAIL, "--password-stdin")
     done = renum(*arguments, stdin=DEMO_PASSWORD)
