@@ -10,6 +10,8 @@ PEERS := bench/peers/requirements
 PACKAGES := apps/api apps/sandbox clients/python
 # Tests wait as often as they compute: two cores run them fastest with three workers.
 WORKERS ?= 3
+# Given out one by one, long ones first, so that all workers end together.
+IN_PARALLEL = -n $(WORKERS) --maxschedchunk 2
 # The demonstration's task; read from the environment, so that any text is safe.
 export PROMPT
 
@@ -40,7 +42,7 @@ run: $(READY) ## The whole stack on http://127.0.0.1:8000, data under .renum/
 	@exec $(BIN)/renum-api dev
 
 test: lint $(OFFICIAL)/.ready ## Everything that `make check` does, the slow tests too, with coverage
-	@$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term --cov-report=json:.coverage.json --cov-fail-under=90
+	@$(BIN)/pytest $(IN_PARALLEL) --cov --cov-report=term --cov-report=json:.coverage.json --cov-fail-under=90
 	@$(BIN)/python scripts/branches.py .coverage.json 92
 
 chaos: $(READY) ## Kill everything at random under hundreds of executions; nothing may be lost
@@ -53,7 +55,7 @@ audit: $(READY) ## Look for known vulnerabilities of what is installed; asks the
 	@$(BIN)/uvx --quiet pip-audit --strict --disable-pip --require-hashes -r requirements/api.txt
 
 check: lint ## Format, lint, types, import rules, fast tests
-	@$(BIN)/pytest -n $(WORKERS) -q -m "not slow"
+	@$(BIN)/pytest $(IN_PARALLEL) -q -m "not slow"
 
 lint: $(READY) ## Format, lint, types, import rules
 	@$(BIN)/ruff format --check .

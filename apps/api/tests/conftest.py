@@ -22,6 +22,12 @@ hypothesis.settings.register_profile("renum", deadline=None)
 hypothesis.settings.load_profile("renum")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long ones first, in whichever order: at the end one would go on alone."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Callable[[str], str]]:
     """The URL of a database of a server that lives as long as the test process."""
