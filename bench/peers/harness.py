@@ -9,6 +9,7 @@ import asyncio
 import gc
 import json
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -123,7 +124,7 @@ async def _load(candidate: Candidate, ms: float, at_once: int, seconds: float) -
                 done += 1
             except Exception as error:
                 errors += 1
-                print(repr(error), flush=True)
+                print(repr(error), file=sys.stderr, flush=True)
                 await asyncio.sleep(0.05)
 
     async def for_(duration: float) -> None:
