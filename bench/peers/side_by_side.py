@@ -88,6 +88,9 @@ def shared_services() -> Iterator[Bench]:
 def agent_service(folder: Path) -> Iterator[str]:
     port = free_port()
     options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--lifespan", "off"]
+    # With many at a time, a connection may be idle for longer than uvicorn keeps one by itself, and
+    # is closed at the moment when its client uses it again.
+    options += ["--timeout-keep-alive", "120"]
     command = [sys.executable, "-m", "uvicorn", "bench.agents:app", "--port", str(port), *options]
     env = {"PYTHONPATH": str(Path.cwd())}
     service = Process("agents", [*command, "--log-level", "warning"], env, folder)
